@@ -1,0 +1,3 @@
+//! What is read off results: clustering and its scores.
+//!
+//! Imports `base`, `data`, `graph`, `prep`.

@@ -1,0 +1,76 @@
+//! Progress and notes, as data. The host installs a sink that shows them; without one they vanish.
+
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+/// Where progress goes: a terminal bar, plain lines, a notebook.
+pub trait Sink: Send + Sync {
+    /// A line worth reading once ("device: cpu").
+    fn note(&self, text: &str);
+    /// A step of a job; `step.done == step.total` is the last one unless the job stops early.
+    fn step(&self, step: &Step<'_>);
+    /// The job is over, finished or not.
+    fn end(&self, name: &str);
+}
+
+/// Where a job stands.
+pub struct Step<'a> {
+    pub name: &'a str,
+    pub done: u64,
+    pub total: u64,
+    /// What the job says of itself, as in "nll 812.1 kl 3.2".
+    pub message: &'a str,
+    pub elapsed: Duration,
+    /// Time left, from the mean pace of this run so far; `None` before the first step.
+    pub eta: Option<Duration>,
+}
+
+static SINK: RwLock<Option<Arc<dyn Sink>>> = RwLock::new(None);
+
+/// Installs the sink for the whole process; `None` silences it.
+pub fn install(sink: Option<Arc<dyn Sink>>) {
+    *SINK.write().unwrap_or_else(|e| e.into_inner()) = sink;
+}
+
+fn sink() -> Option<Arc<dyn Sink>> {
+    SINK.read().unwrap_or_else(|e| e.into_inner()).clone()
+}
+
+/// Says something once.
+pub fn note(text: impl AsRef<str>) {
+    if let Some(s) = sink() {
+        s.note(text.as_ref());
+    }
+}
+
+/// A job with a known number of steps; dropping it ends it.
+pub struct Job {
+    name: String,
+    total: u64,
+    first: u64,
+    start: Instant,
+}
+
+impl Job {
+    /// A job of `total` steps, of which `done` were done by an earlier run.
+    pub fn new(name: impl Into<String>, done: u64, total: u64) -> Self {
+        Self { name: name.into(), total, first: done, start: Instant::now() }
+    }
+
+    pub fn step(&self, done: u64, message: &str) {
+        let Some(s) = sink() else { return };
+        let elapsed = self.start.elapsed();
+        let here = done.saturating_sub(self.first);
+        let left = self.total.saturating_sub(done) as f64;
+        let eta = (here > 0).then(|| elapsed.mul_f64(left / here as f64));
+        s.step(&Step { name: &self.name, done, total: self.total, message, elapsed, eta });
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if let Some(s) = sink() {
+            s.end(&self.name);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! From dataset, graph and image to tensors.
+//!
+//! Imports `base`, `data`, `image`, `graph`, `prep`.

@@ -1,0 +1,255 @@
+//! The dataset that everything works on, laid out as AnnData lays it out.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use ndarray::{Array2, Axis};
+
+use super::{Csr, Matrix, Table, Uns, keys};
+use crate::base::{Error, Kind, Result, nearest};
+
+/// Spots by genes, with what is known of both. Every part has the same spots in the same order.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    x: Matrix,
+    layers: IndexMap<String, Matrix>,
+    obs: Table,
+    var: Table,
+    obsm: IndexMap<String, Array2<f64>>,
+    varm: IndexMap<String, Array2<f64>>,
+    obsp: IndexMap<String, Csr>,
+    uns: Uns,
+    /// The files it was read from, for checksums and records.
+    pub sources: Vec<PathBuf>,
+}
+
+impl Dataset {
+    /// # Shapes
+    /// `x` [N,G], `obs` N rows, `var` G rows.
+    ///
+    /// # Errors
+    /// Shapes that disagree.
+    pub fn new(x: impl Into<Matrix>, obs: Table, var: Table) -> Result<Self> {
+        let x = x.into();
+        if x.shape() != (obs.len(), var.len()) {
+            return Err(Error::new("building a dataset")
+                .expected(format!("X of shape [{}, {}] (obs, var)", obs.len(), var.len()))
+                .found(format!("[{}, {}]", x.shape().0, x.shape().1)));
+        }
+        Ok(Self {
+            x,
+            layers: IndexMap::new(),
+            obs,
+            var,
+            obsm: IndexMap::new(),
+            varm: IndexMap::new(),
+            obsp: IndexMap::new(),
+            uns: Uns::default(),
+            sources: Vec::new(),
+        })
+    }
+
+    pub fn n_obs(&self) -> usize {
+        self.obs.len()
+    }
+
+    pub fn n_vars(&self) -> usize {
+        self.var.len()
+    }
+
+    /// X, [N,G].
+    pub fn x(&self) -> &Matrix {
+        &self.x
+    }
+
+    pub fn layers(&self) -> &IndexMap<String, Matrix> {
+        &self.layers
+    }
+
+    /// One row a spot.
+    pub fn obs(&self) -> &Table {
+        &self.obs
+    }
+
+    /// One row a gene.
+    pub fn var(&self) -> &Table {
+        &self.var
+    }
+
+    /// Matrices of spots, [N,*].
+    pub fn obsm(&self) -> &IndexMap<String, Array2<f64>> {
+        &self.obsm
+    }
+
+    /// Matrices of genes, [G,*].
+    pub fn varm(&self) -> &IndexMap<String, Array2<f64>> {
+        &self.varm
+    }
+
+    /// Sparse matrices of pairs of spots, [N,N].
+    pub fn obsp(&self) -> &IndexMap<String, Csr> {
+        &self.obsp
+    }
+
+    pub fn uns(&self) -> &Uns {
+        &self.uns
+    }
+
+    pub fn obs_mut(&mut self) -> &mut Table {
+        &mut self.obs
+    }
+
+    pub fn var_mut(&mut self) -> &mut Table {
+        &mut self.var
+    }
+
+    pub fn uns_mut(&mut self) -> &mut Uns {
+        &mut self.uns
+    }
+
+    pub fn set_x(&mut self, x: impl Into<Matrix>) -> Result<()> {
+        let x = x.into();
+        self.fits("X", x.shape(), (self.n_obs(), self.n_vars()))?;
+        self.x = x;
+        Ok(())
+    }
+
+    pub fn set_layer(&mut self, name: &str, layer: impl Into<Matrix>) -> Result<()> {
+        let layer = layer.into();
+        self.fits(&format!("layers[\"{name}\"]"), layer.shape(), (self.n_obs(), self.n_vars()))?;
+        self.layers.insert(name.to_owned(), layer);
+        Ok(())
+    }
+
+    pub fn set_obsm(&mut self, name: &str, m: Array2<f64>) -> Result<()> {
+        self.fits(&format!("obsm[\"{name}\"]"), m.dim(), (self.n_obs(), m.ncols()))?;
+        self.obsm.insert(name.to_owned(), m);
+        Ok(())
+    }
+
+    pub fn set_varm(&mut self, name: &str, m: Array2<f64>) -> Result<()> {
+        self.fits(&format!("varm[\"{name}\"]"), m.dim(), (self.n_vars(), m.ncols()))?;
+        self.varm.insert(name.to_owned(), m);
+        Ok(())
+    }
+
+    pub fn set_obsp(&mut self, name: &str, m: Csr) -> Result<()> {
+        self.fits(&format!("obsp[\"{name}\"]"), (m.nrows(), m.ncols()), (self.n_obs(), self.n_obs()))?;
+        self.obsp.insert(name.to_owned(), m);
+        Ok(())
+    }
+
+    /// X or the layer of that name.
+    ///
+    /// # Errors
+    /// [`Kind::Missing`] with the nearest name.
+    pub fn layer(&self, name: &str) -> Result<&Matrix> {
+        if name == "X" {
+            return Ok(&self.x);
+        }
+        self.layers.get(name).ok_or_else(|| {
+            Error::new(format!("looking up layer '{name}'"))
+                .kind(Kind::Missing)
+                .expected("X or a layer of that name")
+                .found("none")
+                .advice(nearest::advice(name, std::iter::once("X").chain(self.layers.keys().map(String::as_str))))
+        })
+    }
+
+    /// The matrix of spots of that name, [N,*].
+    ///
+    /// # Errors
+    /// [`Kind::Missing`] with the nearest name.
+    pub fn embedding(&self, name: &str) -> Result<&Array2<f64>> {
+        self.obsm.get(name).ok_or_else(|| {
+            Error::new(format!("looking up obsm[\"{name}\"]"))
+                .kind(Kind::Missing)
+                .expected("a matrix of that name")
+                .found("none")
+                .advice(nearest::advice(name, self.obsm.keys().map(String::as_str)))
+        })
+    }
+
+    /// The counts: `layers["counts"]` where there is one, else X. Checked to be counts.
+    ///
+    /// # Errors
+    /// Fractional or negative values, with the place, and which layers do hold counts.
+    pub fn counts(&self) -> Result<&Matrix> {
+        let (name, m) = match self.layers.get(keys::COUNTS) {
+            Some(m) => ("layers[\"counts\"]", m),
+            None => ("X", &self.x),
+        };
+        let Some((r, c, v)) = m.first_non_count() else { return Ok(m) };
+        let others: Vec<&str> = self
+            .layers
+            .iter()
+            .filter(|(_, l)| l.first_non_count().is_none())
+            .map(|(n, _)| n.as_str())
+            .collect();
+        let advice = if others.is_empty() {
+            "No layer holds counts either; a count model needs the raw counts of the experiment".into()
+        } else {
+            format!("These layers hold counts: {}. Name one as the counts, as in ds.layers[\"counts\"] = ds.layers[\"{}\"]", others.join(", "), others[0])
+        };
+        Err(Error::new(format!("looking up the counts in {name}"))
+            .expected("whole numbers, none below zero")
+            .found(format!("{v} for gene {} in spot {}", self.var.index()[c], self.obs.index()[r]))
+            .advice(advice))
+    }
+
+    /// Keeps the spots named, in the order named, in every part.
+    pub fn select_obs(&mut self, rows: &[usize]) -> Result<()> {
+        self.obs = self.obs.select_rows(rows)?;
+        self.x = self.x.select_rows(rows);
+        for m in self.layers.values_mut() {
+            *m = m.select_rows(rows);
+        }
+        for m in self.obsm.values_mut() {
+            *m = m.select(Axis(0), rows);
+        }
+        for m in self.obsp.values_mut() {
+            *m = m.select_rows(rows).select_cols(rows);
+        }
+        Ok(())
+    }
+
+    /// Keeps the genes named, in the order named, in every part.
+    pub fn select_var(&mut self, cols: &[usize]) -> Result<()> {
+        self.var = self.var.select_rows(cols)?;
+        self.x = self.x.select_cols(cols);
+        for m in self.layers.values_mut() {
+            *m = m.select_cols(cols);
+        }
+        for m in self.varm.values_mut() {
+            *m = m.select(Axis(0), cols);
+        }
+        Ok(())
+    }
+
+    /// Places of genes by name, in the order asked for.
+    ///
+    /// # Errors
+    /// The names that are not there, with the nearest name of the first.
+    pub fn gene_positions(&self, genes: &[String]) -> Result<Vec<usize>> {
+        let place: std::collections::HashMap<&str, usize> =
+            self.var.index().iter().enumerate().map(|(i, g)| (g.as_str(), i)).collect();
+        let missing: Vec<&str> = genes.iter().map(String::as_str).filter(|g| !place.contains_key(g)).collect();
+        if let Some(first) = missing.first() {
+            return Err(Error::new("looking up genes by name")
+                .kind(Kind::Missing)
+                .expected(format!("{} genes", genes.len()))
+                .found(format!("{} missing, the first '{first}'", missing.len()))
+                .advice(nearest::advice(first, self.var.index().iter().map(String::as_str))));
+        }
+        Ok(genes.iter().map(|g| place[g.as_str()]).collect())
+    }
+
+    fn fits(&self, what: &str, found: (usize, usize), expected: (usize, usize)) -> Result<()> {
+        if found == expected {
+            return Ok(());
+        }
+        Err(Error::new(format!("setting {what} of a dataset"))
+            .expected(format!("shape [{}, {}]", expected.0, expected.1))
+            .found(format!("[{}, {}]", found.0, found.1)))
+    }
+}

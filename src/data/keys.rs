@@ -1,0 +1,28 @@
+//! Names of slots, once. They are scanpy's and squidpy's where those have one.
+
+/// `obsm`: coordinates, [N,2], column then row (x, y).
+pub const SPATIAL: &str = "spatial";
+/// `uns`: what unit `obsm["spatial"]` is in, `"px"` or `"um"`, where a reader knows it.
+pub const SPATIAL_UNIT: &str = "spatial_unit";
+/// `obsm`: image features, [N,F].
+pub const IMAGE_FEATURES: &str = "image_features";
+/// `uns`: the names of the columns of `obsm["image_features"]`.
+pub const IMAGE_FEATURE_NAMES: &str = "image_feature_names";
+/// `layers`: counts, kept when X is normalised.
+pub const COUNTS: &str = "counts";
+/// `obs`: the sum of a spot's counts over the genes there were before any selection of genes.
+pub const TOTAL_COUNTS: &str = "total_counts";
+/// `var`: whether a gene was selected as highly variable.
+pub const HIGHLY_VARIABLE: &str = "highly_variable";
+/// `obsm`: the posterior means of the graph VAE, [N,L].
+pub const X_GVAE: &str = "X_gvae";
+/// `obsm`: its prior means, [N,L].
+pub const X_PRIOR: &str = "X_prior";
+/// `obsm`: principal components, [N,C].
+pub const X_PCA: &str = "X_pca";
+/// `obs`: KL divergence of posterior from prior per spot, nats.
+pub const KL: &str = "kl";
+/// `obs`: spatial domain, categorical.
+pub const DOMAIN: &str = "domain";
+/// `obs`: planted truth of a simulation: morphology and expression disagree here.
+pub const DISCORDANT: &str = "discordant";

@@ -1,0 +1,19 @@
+//! The dataset: sparse X, layers, tables of spots and genes, matrices beside them.
+//!
+//! Imports `base` only: no files, no tensors, no images beyond plain arrays.
+
+mod csr;
+mod dataset;
+pub mod keys;
+mod matrix;
+mod spatial;
+mod summary;
+mod table;
+mod uns;
+
+pub use csr::Csr;
+pub use dataset::Dataset;
+pub use matrix::Matrix;
+pub use spatial::{Coordinates, TissueImage, Unit};
+pub use table::Table;
+pub use uns::Uns;

@@ -1,0 +1,145 @@
+//! Where spots lie, in what unit, and the picture they lie on.
+
+use ndarray::{Array2, Array3, ArrayView2, ArrayViewD, Ix3};
+
+use super::{Dataset, Uns, keys};
+use crate::base::{Error, Kind, Result, nearest};
+
+/// Micrometres across a Visium spot, by 10x's specification of the slide.
+const VISIUM_SPOT_UM: f64 = 55.0;
+
+/// What one unit of a coordinate is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Pixels of the full-resolution image.
+    Px,
+    /// Micrometres.
+    Um,
+    /// The file did not say.
+    Unknown,
+}
+
+impl Unit {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Px => "px",
+            Self::Um => "um",
+            Self::Unknown => "unknown unit",
+        }
+    }
+}
+
+/// Positions of spots, [N,2] as (x, y), with their unit.
+#[derive(Clone, Debug)]
+pub struct Coordinates {
+    pub xy: Array2<f64>,
+    pub unit: Unit,
+    /// Micrometres a unit, where it is known.
+    pub um_per_unit: Option<f64>,
+}
+
+/// A tissue image with its place in full-resolution pixels.
+#[derive(Clone, Debug)]
+pub struct TissueImage {
+    /// [height, width, 3], red green blue.
+    pub pixels: Array3<u8>,
+    /// Pixels of this image per full-resolution pixel.
+    pub scale: f64,
+    /// Diameter of a spot in full-resolution pixels.
+    pub spot_diameter_px: f64,
+    /// "hires" or "lowres".
+    pub resolution: String,
+}
+
+impl Dataset {
+    /// The positions in `obsm["spatial"]` with their unit.
+    ///
+    /// The unit is what `uns["spatial_unit"]` says; else pixels where there are Visium scale
+    /// factors; else unknown.
+    ///
+    /// # Errors
+    /// [`Kind::Missing`] without `obsm["spatial"]`; coordinates that are not finite.
+    pub fn coordinates(&self) -> Result<Coordinates> {
+        let doing = "looking up the coordinates of the spots";
+        let spatial = self.obsm().get(keys::SPATIAL).ok_or_else(|| {
+            Error::new(doing)
+                .kind(Kind::Missing)
+                .expected("obsm[\"spatial\"], [N,2]")
+                .found("none")
+                .advice(nearest::advice(keys::SPATIAL, self.obsm().keys().map(String::as_str)))
+        })?;
+        if spatial.ncols() < 2 {
+            return Err(Error::new(doing).expected("two columns, x and y").found(format!("{}", spatial.ncols())));
+        }
+        if let Some(i) = spatial.rows().into_iter().position(|r| !(r[0].is_finite() && r[1].is_finite())) {
+            return Err(Error::new(doing)
+                .expected("finite numbers")
+                .found(format!("{} at spot {i} ({})", spatial.row(i), self.obs().index()[i]))
+                .advice("Remove spots without a position first"));
+        }
+        let diameter = self.scale_factor("spot_diameter_fullres");
+        let unit = match self.uns().get(&[keys::SPATIAL_UNIT]).and_then(Uns::as_str) {
+            Some("px") => Unit::Px,
+            Some("um") => Unit::Um,
+            _ if diameter.is_some() => Unit::Px,
+            _ => Unit::Unknown,
+        };
+        let um_per_unit = match unit {
+            Unit::Um => Some(1.0),
+            Unit::Px => diameter.map(|d| VISIUM_SPOT_UM / d),
+            Unit::Unknown => None,
+        };
+        Ok(Coordinates { xy: spatial.slice(ndarray::s![.., ..2]).to_owned(), unit, um_per_unit })
+    }
+
+    /// The sharpest tissue image under `uns["spatial"]`, laid out as scanpy lays it out.
+    pub fn tissue_image(&self) -> Option<TissueImage> {
+        let library = self.library()?;
+        ["hires", "lowres"].iter().find_map(|resolution| {
+            let pixels = rgb(library.get(&["images", resolution])?)?;
+            let scale = library.get(&["scalefactors", &format!("tissue_{resolution}_scalef")])?.as_f64()?;
+            let spot_diameter_px = self.scale_factor("spot_diameter_fullres")?;
+            Some(TissueImage { pixels, scale, spot_diameter_px, resolution: (*resolution).into() })
+        })
+    }
+
+    fn scale_factor(&self, name: &str) -> Option<f64> {
+        self.library()?.get(&["scalefactors", name])?.as_f64().filter(|v| v.is_finite() && *v > 0.0)
+    }
+
+    /// The first library of `uns["spatial"]`.
+    fn library(&self) -> Option<&Uns> {
+        Some(self.uns().get(&[keys::SPATIAL])?.as_map()?.first()?.1)
+    }
+}
+
+impl Coordinates {
+    pub fn len(&self) -> usize {
+        self.xy.nrows()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn view(&self) -> ArrayView2<'_, f64> {
+        self.xy.view()
+    }
+}
+
+/// An image as bytes: floats are taken as 0..1, grey becomes three channels, alpha is dropped.
+fn rgb(image: &Uns) -> Option<Array3<u8>> {
+    fn convert<T: Copy>(a: ArrayViewD<'_, T>, f: impl Fn(T) -> u8) -> Option<Array3<u8>> {
+        let a = if a.ndim() == 2 { a.insert_axis(ndarray::Axis(2)) } else { a };
+        let a = a.into_dimensionality::<Ix3>().ok()?;
+        let (h, w, c) = a.dim();
+        let channel = |k: usize| if c >= 3 { k } else { 0 };
+        (c > 0).then(|| Array3::from_shape_fn((h, w, 3), |(y, x, k)| f(a[[y, x, channel(k)]])))
+    }
+    match image {
+        Uns::Bytes(a) => convert(a.view(), |v| v),
+        Uns::Singles(a) => convert(a.view(), |v| (v * 255.0).round().clamp(0.0, 255.0) as u8),
+        Uns::Floats(a) => convert(a.view(), |v| (v * 255.0).round().clamp(0.0, 255.0) as u8),
+        _ => None,
+    }
+}

@@ -1,0 +1,152 @@
+//! A table with named rows: `obs` has a row a spot, `var` a row a gene.
+
+use polars::prelude::*;
+
+use crate::base::{Error, Kind, Result, nearest};
+
+/// Columns of a polars frame with a name for each row.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// What the row names are called in files ("barcode", "_index").
+    pub index_name: String,
+    index: Vec<String>,
+    frame: DataFrame,
+}
+
+impl Table {
+    /// A table of rows without columns.
+    pub fn new(index: Vec<String>) -> Self {
+        let frame = DataFrame::empty_with_height(index.len());
+        Self { index_name: "_index".into(), index, frame }
+    }
+
+    /// Row names in order, [rows].
+    pub fn index(&self) -> &[String] {
+        &self.index
+    }
+
+    pub fn frame(&self) -> &DataFrame {
+        &self.frame
+    }
+
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    pub fn names(&self) -> Vec<&str> {
+        self.frame.columns().iter().map(|c| c.name().as_str()).collect()
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.frame.get_column_index(name).is_some()
+    }
+
+    /// Renames the rows.
+    ///
+    /// # Errors
+    /// Another number of names than rows.
+    pub fn set_index(&mut self, index: Vec<String>) -> Result<()> {
+        self.fits("the row names", index.len())?;
+        self.index = index;
+        Ok(())
+    }
+
+    /// Adds or replaces a column; its own name says which.
+    ///
+    /// # Errors
+    /// Another number of values than rows.
+    pub fn set(&mut self, column: Column) -> Result<()> {
+        let name = column.name().to_string();
+        self.fits(&format!("column '{name}'"), column.len())?;
+        self.frame
+            .with_column(column)
+            .map_err(|e| Error::io(format!("setting column '{name}'"), e))?;
+        Ok(())
+    }
+
+    pub fn set_f64(&mut self, name: &str, values: &[f64]) -> Result<()> {
+        self.set(Column::new(name.into(), values))
+    }
+
+    pub fn set_bool(&mut self, name: &str, values: &[bool]) -> Result<()> {
+        self.set(Column::new(name.into(), values))
+    }
+
+    pub fn set_text(&mut self, name: &str, values: &[String]) -> Result<()> {
+        self.set(Column::new(name.into(), values))
+    }
+
+    /// Sets a categorical column; `None` is a missing value.
+    pub fn set_categories(&mut self, name: &str, values: &[Option<String>]) -> Result<()> {
+        let column = Column::new(name.into(), values)
+            .cast(&DataType::from_categories(Categories::global()))
+            .map_err(|e| Error::io(format!("making categories of column '{name}'"), e))?;
+        self.set(column)
+    }
+
+    /// The column of that name.
+    ///
+    /// # Errors
+    /// [`Kind::Missing`] with the nearest name.
+    pub fn column(&self, name: &str) -> Result<&Column> {
+        self.frame.column(name).map_err(|_| {
+            Error::new(format!("looking up column '{name}'"))
+                .kind(Kind::Missing)
+                .expected("a column of that name")
+                .found("none")
+                .advice(nearest::advice(name, self.names()))
+        })
+    }
+
+    /// A numeric (or boolean) column as `f64`; missing values become NaN.
+    pub fn f64(&self, name: &str) -> Result<Vec<f64>> {
+        let column = self.column(name)?;
+        if !(column.dtype().is_primitive_numeric() || column.dtype().is_bool()) {
+            return Err(Error::new(format!("reading column '{name}' as numbers"))
+                .expected("a numeric column")
+                .found(format!("type {}", column.dtype())));
+        }
+        let failed = |e| Error::io(format!("reading column '{name}' as numbers"), e);
+        let cast = column.cast(&DataType::Float64).map_err(failed)?;
+        Ok(cast.f64().map_err(failed)?.iter().map(|v| v.unwrap_or(f64::NAN)).collect())
+    }
+
+    /// Any column as text; missing values become `None`.
+    pub fn text(&self, name: &str) -> Result<Vec<Option<String>>> {
+        let failed = |e| Error::io(format!("reading column '{name}' as text"), e);
+        let cast = self.column(name)?.cast(&DataType::String).map_err(failed)?;
+        Ok(cast.str().map_err(failed)?.iter().map(|v| v.map(str::to_owned)).collect())
+    }
+
+    /// Whether the column holds groups rather than quantities: text, categories or booleans.
+    pub fn is_groups(&self, name: &str) -> bool {
+        self.column(name).is_ok_and(|c| !c.dtype().is_primitive_numeric())
+    }
+
+    /// The rows named, in the order named.
+    pub fn select_rows(&self, rows: &[usize]) -> Result<Self> {
+        let at: Vec<IdxSize> = rows.iter().map(|&r| r as IdxSize).collect();
+        let frame = if self.frame.width() == 0 {
+            DataFrame::empty_with_height(rows.len())
+        } else {
+            self.frame
+                .take(&IdxCa::new("rows".into(), at))
+                .map_err(|e| Error::io("selecting rows of a table", e))?
+        };
+        let index = rows.iter().map(|&r| self.index[r].clone()).collect();
+        Ok(Self { index_name: self.index_name.clone(), index, frame })
+    }
+
+    fn fits(&self, what: &str, found: usize) -> Result<()> {
+        if found == self.len() {
+            return Ok(());
+        }
+        Err(Error::new(format!("setting {what} of a table"))
+            .expected(format!("{} values, one a row", self.len()))
+            .found(found.to_string()))
+    }
+}

@@ -1,0 +1,3 @@
+//! Spatial graphs: k nearest neighbours, radius, Delaunay.
+//!
+//! Imports `base` and `data`.

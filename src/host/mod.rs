@@ -1,0 +1,3 @@
+//! Sessions: running scripts, the REPL, what is shown in a terminal.
+//!
+//! Imports `base` and `script`.

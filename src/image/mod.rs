@@ -1,0 +1,3 @@
+//! Histology images: stain separation, descriptors of tissue, places in pixels and um.
+//!
+//! Imports `base` only.

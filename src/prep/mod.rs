@@ -1,0 +1,3 @@
+//! Preparation of counts: filter, normalise, select genes, principal components.
+//!
+//! Imports `base` and `data`.

@@ -1,0 +1,3 @@
+//! Synthetic tissue with planted truth.
+//!
+//! Imports `base`, `data`, `image`.

@@ -1,0 +1,3 @@
+//! The training loop, its schedules and checkpoints.
+//!
+//! Imports `base`, `batch`, `models`, `nn`.
