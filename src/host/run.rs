@@ -1,0 +1,66 @@
+//! `spatia run SCRIPT [--name value ...]`.
+
+use std::path::Path;
+
+use super::{Exit, Session, report, signals, terminal};
+use crate::base::{Kind, files};
+use crate::script::{Failure, Param, Signature};
+
+/// Checks the arguments against what the script declares, then runs it.
+pub fn run(script: &Path, arguments: &[String]) -> Exit {
+    let name = script.display().to_string();
+    let text = match files::read_text(script) {
+        Ok(text) => text,
+        Err(e) => return refuse(&e.to_string(), Exit::Failure),
+    };
+    let mut session = Session::new(|text| println!("{text}"));
+    let signature = match session.signature(&text, &name) {
+        Ok(signature) => signature,
+        Err(e) => return fail(&e, &session),
+    };
+    if arguments.iter().any(|a| a == "--help" || a == "-h") {
+        print!("{}", help(&name, &signature));
+        return Exit::Success;
+    }
+    match signature.bind(arguments) {
+        Ok(values) => session.give(values),
+        Err(e) => return refuse(&format!("{e}\nSee: spatia run {name} --help"), Exit::Usage),
+    }
+    terminal::install();
+    match signals::while_running(|| session.eval(&text, &name)) {
+        Ok(_) => Exit::Success,
+        Err(e) => fail(&e, &session),
+    }
+}
+
+fn refuse(message: &str, exit: Exit) -> Exit {
+    eprintln!("error: {message}");
+    exit
+}
+
+/// Prints a failure and chooses the exit code.
+pub fn fail(failure: &Failure, session: &Session) -> Exit {
+    if failure.kind == Kind::Interrupted {
+        eprintln!("{}", failure.message);
+        return Exit::Interrupted;
+    }
+    refuse(report::render(failure, session).trim_start_matches("error: "), Exit::Failure)
+}
+
+fn help(name: &str, signature: &Signature) -> String {
+    let mut out = String::new();
+    if !signature.summary.is_empty() {
+        out += &format!("{}\n\n", signature.summary);
+    }
+    out += &format!("Usage: spatia run {name} [--name value ...]\n");
+    if !signature.params.is_empty() {
+        out += "\nParameters:\n";
+    }
+    let rows: Vec<(String, &Param)> = signature.params.iter().map(|p| (format!("--{} {}", p.name, p.type_name()), p)).collect();
+    let width = rows.iter().map(|(left, _)| left.len()).max().unwrap_or(0);
+    for (left, p) in rows {
+        let default = if p.default.is_null() { "required".into() } else { format!("default {}", p.default) };
+        out += &format!("  {left:width$}  {} [{default}]\n", p.doc);
+    }
+    out
+}

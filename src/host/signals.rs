@@ -1,0 +1,31 @@
+//! Ctrl-C and SIGTERM: the first asks the running work to stop, the second ends the process.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Exit;
+use crate::base::interrupt;
+
+/// Whether something runs that can be asked to stop.
+static RUNNING: AtomicBool = AtomicBool::new(false);
+
+/// Installs the handler for the whole process.
+///
+/// # Errors
+/// The system refuses a signal handler.
+pub fn install() -> anyhow::Result<()> {
+    ctrlc::set_handler(|| {
+        if !RUNNING.load(Ordering::SeqCst) || interrupt::requested() {
+            std::process::exit(Exit::Interrupted.code());
+        }
+        interrupt::request();
+    })?;
+    Ok(())
+}
+
+/// Runs something that the first Ctrl-C asks to stop.
+pub fn while_running<T>(work: impl FnOnce() -> T) -> T {
+    RUNNING.store(true, Ordering::SeqCst);
+    let out = work();
+    RUNNING.store(false, Ordering::SeqCst);
+    out
+}

@@ -1,0 +1,99 @@
+//! Progress on stderr: a bar in a terminal, plain lines at a calm pace where output is piped.
+
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::base::memory;
+use crate::base::progress::{self, Sink, Step};
+
+/// The time between two plain lines of one job.
+const PACE: Duration = Duration::from_secs(5);
+
+/// Shows progress and notes of the whole process on stderr.
+pub fn install() {
+    if std::io::stderr().is_terminal() {
+        progress::install(Some(Arc::new(Bars::default())));
+    } else {
+        progress::install(Some(Arc::new(Lines::default())));
+    }
+}
+
+/// What a step says besides its number: the job's own words, time left, memory.
+fn details(step: &Step<'_>) -> String {
+    let left = step.eta.map(|t| format!("{} left", clock(t))).unwrap_or_default();
+    let memory = memory::human(memory::now().resident);
+    [step.message, &left, &memory].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+fn clock(t: Duration) -> String {
+    match t.as_secs() {
+        s if s >= 3600 => format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60),
+        s => format!("{}:{:02}", s / 60, s % 60),
+    }
+}
+
+#[derive(Default)]
+struct Bars(Mutex<Option<(String, ProgressBar)>>);
+
+impl Bars {
+    fn current(&self) -> MutexGuard<'_, Option<(String, ProgressBar)>> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl Sink for Bars {
+    fn note(&self, text: &str) {
+        match &*self.current() {
+            Some((_, bar)) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    fn step(&self, step: &Step<'_>) {
+        let mut current = self.current();
+        let other = current.as_ref().is_none_or(|(name, _)| name != step.name);
+        if other {
+            let bar = ProgressBar::new(step.total);
+            if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len}  {msg}") {
+                bar.set_style(style);
+            }
+            bar.set_prefix(step.name.to_owned());
+            *current = Some((step.name.to_owned(), bar));
+        }
+        if let Some((_, bar)) = &*current {
+            bar.set_position(step.done);
+            bar.set_message(details(step));
+        }
+    }
+
+    fn end(&self, name: &str) {
+        if let Some((_, bar)) = self.current().take_if(|(n, _)| n == name) {
+            bar.abandon();
+        }
+    }
+}
+
+#[derive(Default)]
+struct Lines(Mutex<Option<(String, Instant)>>);
+
+impl Sink for Lines {
+    fn note(&self, text: &str) {
+        eprintln!("{text}");
+    }
+
+    fn step(&self, step: &Step<'_>) {
+        let mut last = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let due = last.as_ref().is_none_or(|(name, at)| name != step.name || at.elapsed() >= PACE);
+        if due || step.done == step.total {
+            eprintln!("{} {}/{}: {}", step.name, step.done, step.total, details(step));
+            *last = Some((step.name.to_owned(), Instant::now()));
+        }
+    }
+
+    fn end(&self, _name: &str) {
+        self.0.lock().unwrap_or_else(|e| e.into_inner()).take();
+    }
+}

@@ -1,0 +1,93 @@
+//! From an exported Rust module to a module of the language.
+//!
+//! Every function gets what a binding should not have to repeat: panics are caught, integers are
+//! taken where floats are meant, and methods may be called on constants (an object is a handle,
+//! so calling a method on it never changes the variable).
+
+use std::any::TypeId;
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::rc::Rc;
+
+use rhai::plugin::{FnManifestEntry, ModuleManifest};
+use rhai::{Dynamic, Engine, FLOAT, FuncRegistration, INT, Module, NativeCallContext, RhaiFunc, Variant};
+
+use super::error::guard;
+
+/// The functions of one part of the language: under a name of its own (`data::read`), or, with an
+/// empty name, methods and properties of an object.
+pub(super) struct Part {
+    pub name: &'static str,
+    pub doc: &'static str,
+    pub manifest: &'static ModuleManifest,
+}
+
+impl Part {
+    pub fn install(&self, engine: &mut Engine) {
+        let module = Rc::new(module(self));
+        if self.is_object() {
+            engine.register_global_module(module);
+        } else {
+            engine.register_static_module(self.name, module);
+        }
+    }
+
+    /// Objects are named as types are, with a capital; the functions that stand alone are `""`.
+    pub fn is_object(&self) -> bool {
+        !self.name.starts_with(|c: char| c.is_ascii_lowercase())
+    }
+}
+
+fn module(part: &Part) -> Module {
+    let mut module = Module::new();
+    let mut taken = BTreeSet::new();
+    each(part, &mut |f, types| {
+        taken.insert((f.name(), types.to_vec()));
+    });
+    each(part, &mut |f, types| {
+        let floats: Rc<[usize]> = (0..types.len()).filter(|&i| types[i] == TypeId::of::<FLOAT>()).collect();
+        let call = wrapped(part, f, floats.clone());
+        // One registration for each choice of integers among the floats; the first has none.
+        for choice in 0..1_usize << floats.len() {
+            let mut types = types.to_vec();
+            for (_, &i) in floats.iter().enumerate().filter(|(bit, _)| choice & (1 << bit) != 0) {
+                types[i] = TypeId::of::<INT>();
+            }
+            if choice == 0 || !taken.contains(&(f.name(), types.clone())) {
+                FuncRegistration::new(f.name()).set_into_module_raw(&mut module, types, call.clone());
+            }
+        }
+    });
+    module
+}
+
+fn each(part: &Part, f: &mut dyn FnMut(&'static FnManifestEntry, &[TypeId])) {
+    part.manifest.for_each_fn(false, &mut |entry| entry.with_param_types(&mut |types| f(entry, types)));
+}
+
+fn wrapped(part: &Part, entry: &'static FnManifestEntry, floats: Rc<[usize]>) -> RhaiFunc {
+    let native = entry.func();
+    let (owner, name) = (part.name, entry.name());
+    let func = Rc::new(move |context: Option<NativeCallContext<'_>>, args: &mut [&mut Dynamic]| {
+        for &i in floats.iter() {
+            if let Ok(v) = args[i].as_int() {
+                *args[i] = Dynamic::from_float(v as FLOAT);
+            }
+        }
+        guard(|| format!("calling {owner}::{name}"), || native.call(context, args))
+    });
+    let (has_context, is_pure, is_volatile) = (native.has_context(), true, true);
+    if native.is_method_call() {
+        RhaiFunc::Method { func, has_context, is_pure, is_volatile }
+    } else {
+        RhaiFunc::Pure { func, has_context, is_pure, is_volatile }
+    }
+}
+
+/// Names a type of object and shows it by its `Display`.
+pub(super) fn object<T: Variant + Clone + Display>(engine: &mut Engine, name: &str) {
+    engine.register_type_with_name::<T>(name);
+    for show in ["to_string", "to_debug"] {
+        engine.register_fn(show, |object: &mut T| object.to_string());
+    }
+}

@@ -1,0 +1,13 @@
+//! How a value is shown.
+
+use rhai::{Dynamic, Engine, Scope};
+
+use super::interpreter::Shown;
+
+/// The forms a value has for people to look at.
+pub(super) fn show(engine: &Engine, value: Dynamic) -> Shown {
+    let mut scope = Scope::new();
+    scope.push_dynamic("value", value);
+    let text = engine.eval_expression_with_scope::<String>(&mut scope, "value.to_debug()").unwrap_or_default();
+    Shown { text, png: None }
+}

@@ -1,0 +1,386 @@
+//! Statements without `;`: a pass over the text before Rhai sees it.
+//!
+//! A `;` goes right behind the last token of a line that ends a statement, so lines and columns
+//! of what the user wrote stay as they are. A line ends a statement when it stops on something
+//! that can end one (a name, a literal, a closing bracket), stands directly in a block, and the
+//! next line does not carry it on (with `.`, an operator, `else`, a closing bracket). A `-` or `+`
+//! that touches what follows it starts a new statement; with a space behind, it carries on.
+
+/// How much of a program a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completeness {
+    /// It can be run.
+    Complete,
+    /// A bracket, a string or a comment is open, or the last line asks for more.
+    Incomplete,
+}
+
+/// The text with a `;` behind every statement that a line's end closes.
+pub fn complete(text: &str) -> String {
+    let tokens = Scanner::scan(text).tokens;
+    let mut out = String::with_capacity(text.len() + 64);
+    let mut copied = 0;
+    let mut stack = vec![Frame::new(Context::Block)];
+    for (i, token) in tokens.iter().enumerate() {
+        if let Some(last) = i.checked_sub(1).map(|k| &tokens[k])
+            && token.line > last.last_line
+            && stack.last().is_some_and(|f| f.ends_here(last, token))
+        {
+            out.push_str(&text[copied..last.end]);
+            out.push(';');
+            copied = last.end;
+        }
+        follow(&mut stack, token);
+    }
+    out.push_str(&text[copied..]);
+    out
+}
+
+/// Whether a text can be run or waits for more, as a console asks after each line.
+pub fn completeness(text: &str) -> Completeness {
+    let scanned = Scanner::scan(text);
+    let mut stack = vec![Frame::new(Context::Block)];
+    for token in &scanned.tokens {
+        follow(&mut stack, token);
+    }
+    let waits = scanned.open
+        || stack.len() > 1
+        || stack.first().is_some_and(|f| f.header)
+        || scanned.tokens.last().is_some_and(|t| !t.can_end());
+    if waits { Completeness::Incomplete } else { Completeness::Complete }
+}
+
+/// Keeps track of brackets and of keywords that wait for their block.
+fn follow(stack: &mut Vec<Frame>, token: &Token<'_>) {
+    let nested = stack.len() > 1;
+    let Some(frame) = stack.last_mut() else { return };
+    match token.kind {
+        Kind::Open(context) => {
+            let (context, by_do) = match (context, frame.header.then_some(frame.keyword)) {
+                (Context::Block, Some(Keyword::Switch)) => (Context::Switch, false),
+                (Context::Block, Some(Keyword::Do)) => (Context::Block, true),
+                (other, _) => (other, false),
+            };
+            if matches!(context, Context::Block | Context::Switch) {
+                frame.header = false;
+                frame.after_do = by_do;
+            }
+            stack.push(Frame::new(context));
+        }
+        Kind::Close if nested => {
+            stack.pop();
+        }
+        Kind::Word => {
+            let keyword = match token.text {
+                "switch" => Keyword::Switch,
+                "do" => Keyword::Do,
+                "while" | "until" if frame.after_do => {
+                    frame.after_do = false;
+                    return;
+                }
+                "if" | "else" | "while" | "for" | "loop" | "fn" | "try" | "catch" => Keyword::Other,
+                _ => {
+                    frame.after_do = false;
+                    return;
+                }
+            };
+            (frame.header, frame.keyword, frame.after_do) = (true, keyword, false);
+        }
+        Kind::Symbol if token.text == ";" => frame.after_do = false,
+        _ => {}
+    }
+}
+
+/// What stands between a pair of brackets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Context {
+    /// Statements.
+    Block,
+    /// The arms of a `switch`.
+    Switch,
+    /// Anything else: arguments, arrays, maps.
+    Values,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keyword {
+    Switch,
+    Do,
+    Other,
+}
+
+struct Frame {
+    context: Context,
+    /// A keyword was seen whose block has not opened yet, and which.
+    header: bool,
+    keyword: Keyword,
+    /// The block of a `do` has just closed: `while` belongs to it.
+    after_do: bool,
+}
+
+impl Frame {
+    fn new(context: Context) -> Self {
+        Self { context, header: false, keyword: Keyword::Other, after_do: false }
+    }
+
+    fn ends_here(&self, last: &Token<'_>, next: &Token<'_>) -> bool {
+        self.context == Context::Block && !self.header && last.can_end() && !self.carries_on(next)
+    }
+
+    fn carries_on(&self, next: &Token<'_>) -> bool {
+        match next.kind {
+            Kind::Close => true,
+            Kind::Word => {
+                matches!(next.text, "else" | "catch" | "in" | "as")
+                    || self.after_do && matches!(next.text, "while" | "until")
+            }
+            Kind::Symbol => match next.text {
+                "!" => false,
+                "-" | "+" => !next.touches_next,
+                _ => true,
+            },
+            Kind::Open(_) | Kind::Literal | Kind::TextStart => false,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Word,
+    /// A number, a character, a string or the last piece of an interpolated one.
+    Literal,
+    /// The piece of an interpolated string before a `${`.
+    TextStart,
+    Symbol,
+    Open(Context),
+    Close,
+}
+
+struct Token<'a> {
+    kind: Kind,
+    text: &'a str,
+    end: usize,
+    line: usize,
+    last_line: usize,
+    /// No space between this token and what follows.
+    touches_next: bool,
+}
+
+impl Token<'_> {
+    fn can_end(&self) -> bool {
+        match self.kind {
+            Kind::Literal | Kind::Close => true,
+            Kind::Word => !matches!(
+                self.text,
+                "let" | "const" | "if" | "else" | "while" | "until" | "for" | "in" | "loop" | "do" | "fn"
+                    | "private" | "import" | "export" | "as" | "switch" | "try" | "catch"
+            ),
+            Kind::Symbol => self.text == ";",
+            Kind::Open(_) | Kind::TextStart => false,
+        }
+    }
+}
+
+struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    line: usize,
+    tokens: Vec<Token<'a>>,
+    /// A string or a comment has no end.
+    open: bool,
+    /// For every open `{`, whether its `}` goes back into a string.
+    braces: Vec<bool>,
+}
+
+impl<'a> Scanner<'a> {
+    fn scan(text: &'a str) -> Self {
+        let mut s = Self { text, at: 0, line: 1, tokens: Vec::new(), open: false, braces: Vec::new() };
+        // The first line of an executable script names its interpreter.
+        if text.starts_with("#!") {
+            s.skip_until("\n");
+        }
+        while let Some(c) = s.peek() {
+            s.token(c);
+        }
+        s
+    }
+
+    fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn token(&mut self, c: char) {
+        let (start, line) = (self.at, self.line);
+        if c.is_whitespace() {
+            self.advance(c);
+        } else if self.rest().starts_with("//") {
+            self.skip_until("\n");
+        } else if self.rest().starts_with("/*") {
+            self.comment();
+        } else if c.is_ascii_alphabetic() || c == '_' {
+            self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
+            self.push(Kind::Word, start, line);
+        } else if c.is_ascii_digit() {
+            self.number();
+            self.push(Kind::Literal, start, line);
+        } else if let Some(hashes) = self.raw_string() {
+            self.at += hashes + 1;
+            self.skip_past(&format!("\"{}", "#".repeat(hashes)));
+            self.push(Kind::Literal, start, line);
+        } else if c == '"' || c == '\'' {
+            self.advance(c);
+            self.quoted(c);
+            self.push(Kind::Literal, start, line);
+        } else if c == '`' {
+            self.advance(c);
+            self.template(start, line);
+        } else {
+            self.symbol(c, start, line);
+        }
+    }
+
+    fn symbol(&mut self, c: char, start: usize, line: usize) {
+        const LONG: [&str; 22] = [
+            "..=", "<<=", ">>=", "**=", "#{", "?.", "?[", "??", "..", "::", "=>", "==", "!=", "<=", ">=", "&&",
+            "||", "+=", "-=", "*=", "/=", "**",
+        ];
+        let width = LONG.iter().find(|l| self.rest().starts_with(**l)).map_or(c.len_utf8(), |l| l.len());
+        self.at += width;
+        let kind = match &self.text[start..self.at] {
+            "(" | "[" | "?[" => Kind::Open(Context::Values),
+            "{" | "#{" => {
+                self.braces.push(false);
+                Kind::Open(if c == '#' { Context::Values } else { Context::Block })
+            }
+            ")" | "]" => Kind::Close,
+            "}" => {
+                let into_text = self.braces.pop() == Some(true);
+                self.push(Kind::Close, start, line);
+                if into_text {
+                    let (start, line) = (self.at, self.line);
+                    self.template(start, line);
+                }
+                return;
+            }
+            _ => Kind::Symbol,
+        };
+        self.push(kind, start, line);
+    }
+
+    /// The rest of a back-tick string, to its end or to the next `${`.
+    fn template(&mut self, start: usize, line: usize) {
+        while let Some(c) = self.peek() {
+            if self.rest().starts_with("${") {
+                self.push(Kind::TextStart, start, line);
+                let (start, line) = (self.at, self.line);
+                self.at += 2;
+                self.braces.push(true);
+                return self.push(Kind::Open(Context::Block), start, line);
+            }
+            if self.rest().starts_with("``") {
+                self.at += 2;
+                continue;
+            }
+            self.advance(c);
+            if c == '`' {
+                return self.push(Kind::Literal, start, line);
+            }
+        }
+        self.open = true;
+    }
+
+    /// The rest of a string in quotes; a backslash takes what follows it, a line's end closes it.
+    fn quoted(&mut self, quote: char) {
+        while let Some(c) = self.peek() {
+            if c == '\n' {
+                return;
+            }
+            self.advance(c);
+            if c == quote {
+                return;
+            }
+            if c == '\\'
+                && let Some(next) = self.peek()
+            {
+                self.advance(next);
+            }
+        }
+        self.open = true;
+    }
+
+    /// The number of hashes when a raw string (`#"..."#`) starts here.
+    fn raw_string(&self) -> Option<usize> {
+        let hashes = self.rest().bytes().take_while(|&b| b == b'#').count();
+        (hashes > 0 && self.rest()[hashes..].starts_with('"')).then_some(hashes)
+    }
+
+    fn number(&mut self) {
+        self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
+        let mut after = self.rest().chars();
+        if after.next() == Some('.') && after.next().is_some_and(|c| c.is_ascii_digit()) {
+            self.at += 1;
+            self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
+        }
+        let hexadecimal = self.text[..self.at].rsplit(|c: char| !c.is_ascii_alphanumeric()).next().is_some_and(|n| n.starts_with("0x"));
+        if !hexadecimal && self.text[..self.at].ends_with(['e', 'E']) && self.rest().starts_with(['-', '+']) {
+            self.at += 1;
+            self.take_while(|c| c.is_ascii_digit());
+        }
+    }
+
+    /// A block comment; they nest.
+    fn comment(&mut self) {
+        let mut depth = 0;
+        while let Some(c) = self.peek() {
+            if self.rest().starts_with("/*") {
+                depth += 1;
+                self.at += 2;
+            } else if self.rest().starts_with("*/") {
+                depth -= 1;
+                self.at += 2;
+                if depth == 0 {
+                    return;
+                }
+            } else {
+                self.advance(c);
+            }
+        }
+        self.open = true;
+    }
+
+    fn skip_until(&mut self, end: &str) {
+        self.at += self.rest().find(end).unwrap_or(self.rest().len());
+    }
+
+    fn skip_past(&mut self, end: &str) {
+        match self.rest().find(end) {
+            Some(n) => {
+                self.line += self.rest()[..n].matches('\n').count();
+                self.at += n + end.len();
+            }
+            None => {
+                self.at = self.text.len();
+                self.open = true;
+            }
+        }
+    }
+
+    fn take_while(&mut self, wanted: impl Fn(char) -> bool) {
+        self.at += self.rest().find(|c| !wanted(c)).unwrap_or(self.rest().len());
+    }
+
+    fn advance(&mut self, c: char) {
+        self.at += c.len_utf8();
+        self.line += usize::from(c == '\n');
+    }
+
+    fn push(&mut self, kind: Kind, start: usize, line: usize) {
+        let touches_next = self.peek().is_some_and(|c| !c.is_whitespace());
+        let text = &self.text[start..self.at];
+        self.tokens.push(Token { kind, text, end: self.at, line, last_line: self.line, touches_next });
+    }
+}
