@@ -1,5 +1,6 @@
 //! A dataset as the graph VAE takes it: prepared, with its graph, then as tensors.
 
+use ndarray::Array2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
@@ -147,9 +148,7 @@ pub fn batch(ds: &Dataset, graph: &Graph, device: Device) -> Result<Batch> {
     if !ds.layers().contains_key(keys::COUNTS) {
         progress::note("X holds the counts themselves: the model usually learns better from ds.normalize() and ds.log1p()");
     }
-    let image = ds.embedding(keys::IMAGE_FEATURES).map_err(|e| {
-        e.advice("The model is image-guided: ds.obsm[\"image_features\"] = image::encode(ds), or set your own [N,F]")
-    })?;
+    let image = image_features(ds)?;
     let totals = match ds.obs().has(keys::TOTAL_COUNTS) {
         true => ds.obs().f64(keys::TOTAL_COUNTS)?,
         false => counts.to_csr().row_sums(),
@@ -161,12 +160,29 @@ pub fn batch(ds: &Dataset, graph: &Graph, device: Device) -> Result<Batch> {
             .expected("finite image features")
             .found(format!("{} at spot {}, feature {}", image_values[i], i / image.ncols(), i % image.ncols())));
     }
+    let x = dense(ds.x(), device);
+    if x.isfinite().all().int64_value(&[]) == 0 {
+        return Err(Error::new(doing).expected("finite values in X").found("NaN or infinity"));
+    }
     Ok(Batch {
-        x: dense(ds.x(), device),
+        x,
         image: Tensor::from_slice(&image_values).view([n as i64, image.ncols() as i64]).to_device(device),
         edges: Edges::new(n, graph.sources(), graph.targets(), device)?,
         counts: sparse_counts(counts, device)?,
         size_factor: Tensor::from_slice(&size_factor).view([n as i64, 1]).to_device(device),
+    })
+}
+
+/// The image features of a dataset, [N,F].
+///
+/// # Errors
+/// There are none: a model without them must not be called image-guided.
+pub fn image_features(ds: &Dataset) -> Result<&Array2<f64>> {
+    ds.embedding(keys::IMAGE_FEATURES).map_err(|e| {
+        e.advice(
+            "The model is image-guided: set ds.obsm[\"image_features\"] = image::encode(ds), or your own [N,F]; \
+             image::encode(ds, #{ encoder: \"zeros\" }) trains without an image on request",
+        )
     })
 }
 
