@@ -7,7 +7,7 @@ use tch::{Device, Tensor};
 
 use super::image::{self, EncodeConfig};
 use crate::base::{Error, Result, progress};
-use crate::data::{Dataset, Matrix, keys};
+use crate::data::{Dataset, Matrix, Uns, keys};
 use crate::graph::{self, Graph, KnnConfig, RadiusConfig};
 use crate::models::gvae::{Batch, GvaeConfig};
 use crate::nn::gat::Edges;
@@ -106,9 +106,12 @@ pub fn prepare(ds: &mut Dataset, config: &DataConfig, genes: Option<&[String]>) 
         }
     }
     if !ds.obsm().contains_key(keys::IMAGE_FEATURES) {
-        let features = image::encode(ds, &EncodeConfig::default())?;
+        let encoder = EncodeConfig::default();
+        let features = image::encode(ds, &encoder)?;
         progress::note(format!("image features: {} computed from the tissue image", features.ncols()));
         ds.set_obsm(keys::IMAGE_FEATURES, features)?;
+        let names = ndarray::Array1::from(image::names(&encoder)).into_dyn();
+        ds.uns_mut().set(&[keys::IMAGE_FEATURE_NAMES], Uns::Texts(names));
     }
     spatial_graph(ds, config)
 }
