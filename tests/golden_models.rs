@@ -32,7 +32,13 @@ fn agrees(what: &str, found: &Tensor, reference: &Tensor, tolerance: f64) {
 }
 
 fn edges(t: &Tensors, nodes: usize) -> Edges {
-    let row = |r| Vec::<i64>::try_from(t["edge_index"].get(r)).unwrap().into_iter().map(|n| n as u32).collect::<Vec<_>>();
+    let row = |r| {
+        Vec::<i64>::try_from(t["edge_index"].get(r))
+            .unwrap()
+            .into_iter()
+            .map(|n| n as u32)
+            .collect::<Vec<_>>()
+    };
     Edges::new(nodes, &row(0), &row(1), Device::Cpu).unwrap()
 }
 
@@ -44,7 +50,15 @@ fn zinb_and_its_gradients() {
     let counts = Counts::from_dense(&t["x"]);
     agrees("log_prob", &zinb::log_prob(&counts, &mu, &theta, &pi), &t["log_prob"], 1e-4);
     let nll = zinb::nll(&counts, &mu, &theta, &pi);
-    agrees("nll", &nll, &-t["log_prob"].to_kind(Kind::Double).sum_dim_intlist(1, false, None::<Kind>).mean(Kind::Double), 1e-4);
+    agrees(
+        "nll",
+        &nll,
+        &-t["log_prob"]
+            .to_kind(Kind::Double)
+            .sum_dim_intlist(1, false, None::<Kind>)
+            .mean(Kind::Double),
+        1e-4,
+    );
     nll.backward();
     for (leaf, name) in [(&mu, "mu"), (&theta, "theta"), (&pi, "pi_logit")] {
         agrees(&format!("gradient of {name}"), &leaf.grad(), &t[&format!("nll_grad_{name}")], 1e-4);
@@ -74,7 +88,11 @@ fn gvae_in_evaluation() {
     let model = Gvae::new(config, 60, 32, 0, Device::Cpu).unwrap();
     model.vars().load(|name| t.get(&format!("w.{name}")).map(Tensor::shallow_clone)).unwrap();
     let weights = t.keys().filter(|k| k.starts_with("w.")).count();
-    assert_eq!(model.vars().named().count(), weights, "a weight of the reference has no place here");
+    assert_eq!(
+        model.vars().named().count(),
+        weights,
+        "a weight of the reference has no place here"
+    );
     let batch = Batch {
         x: t["x"].shallow_clone(),
         image: t["img"].shallow_clone(),
@@ -102,7 +120,9 @@ fn gvae_in_evaluation() {
 #[test]
 fn kl_is_zero_between_equals_and_never_negative() {
     let row = |v: f32| Tensor::full([1, 4], f64::from(v), (Kind::Float, Device::Cpu));
-    let kl = |a: f32, b: f32, c: f32, d: f32| kl::gaussian(&row(a), &row(b), &row(c), &row(d)).double_value(&[0]);
+    let kl = |a: f32, b: f32, c: f32, d: f32| {
+        kl::gaussian(&row(a), &row(b), &row(c), &row(d)).double_value(&[0])
+    };
     assert_eq!(kl(0.3, -1.7, 0.3, -1.7), 0.0);
     assert!(kl(0.0, 1e-7, 0.0, 0.0) >= 0.0);
     // One nat a dimension apart: 0.5 * (1 + 1 - 1) * 4 dimensions.

@@ -8,15 +8,25 @@ use spatia::batch::gvae::{DataConfig, prepare};
 use spatia::data::Dataset;
 use spatia::graph::Graph;
 use spatia::io::npy;
+
 use spatia::models::GvaeConfig;
 use spatia::sim::{self, TissueConfig};
-use spatia::train::{Checkpoint, Config, Extracted, Fit, Model, ModelOptions, Run, TrainConfig, fit};
+use spatia::train::{
+    Checkpoint, Config, Extracted, Fit, Model, ModelOptions, Run, TrainConfig, fit,
+};
 
 use crate::common;
 
 /// A small simulated tissue, prepared, with its graph.
 fn tissue() -> (Dataset, Graph) {
-    let config = TissueConfig { spots: 150, genes: 80, domains: 3, image_features: 12, seed: 7, ..TissueConfig::default() };
+    let config = TissueConfig {
+        spots: 150,
+        genes: 80,
+        domains: 3,
+        image_features: 12,
+        seed: 7,
+        ..TissueConfig::default()
+    };
     let mut ds = sim::tissue(&config).unwrap();
     let graph = prepare(&mut ds, &DataConfig::default(), None).unwrap();
     (ds, graph)
@@ -24,11 +34,13 @@ fn tissue() -> (Dataset, Graph) {
 
 fn model(ds: &Dataset, seed: u64) -> Model {
     let config = GvaeConfig { hidden_dim: 16, latent_dim: 4, num_heads: 2, dropout: 0.1 };
-    Model::new(ds, config, ModelOptions { seed, device: "cpu".into(), data: DataConfig::default() }).unwrap()
+    Model::new(ds, config, ModelOptions { seed, device: "cpu".into(), data: DataConfig::default() })
+        .unwrap()
 }
 
 fn options(epochs: u64) -> Fit {
-    let training = TrainConfig { epochs, kl_annealing_end: 5, save_interval: 4, ..TrainConfig::default() };
+    let training =
+        TrainConfig { epochs, kl_annealing_end: 5, save_interval: 4, ..TrainConfig::default() };
     Fit { training, ..Fit::default() }
 }
 
@@ -67,7 +79,12 @@ fn a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one() {
     resumed.resume = Some(dir.path().join("straight/checkpoint_epoch_0004.safetensors"));
     let (again, run) = train(3, &resumed);
     assert!(uninterrupted == again);
-    let numbers = |r: &Run| r.history.iter().map(|e| (e.epoch, e.loss.to_bits(), e.gradient_norm.to_bits())).collect::<Vec<_>>();
+    let numbers = |r: &Run| {
+        r.history
+            .iter()
+            .map(|e| (e.epoch, e.loss.to_bits(), e.gradient_norm.to_bits()))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(numbers(&whole), numbers(&run), "the history must be whole as well");
 }
 
@@ -105,7 +122,9 @@ fn a_checkpoint_that_is_cut_short_or_another_file_is_refused() {
         let e = Checkpoint::read(&path).unwrap_err().to_string();
         assert!(e.contains("does not parse"), "{length} bytes: {e}");
     }
-    let e = Checkpoint::read(&dir.path().join("checkpoint_epoch_0002.safetensors")).unwrap_err().to_string();
+    let e = Checkpoint::read(&dir.path().join("checkpoint_epoch_0002.safetensors"))
+        .unwrap_err()
+        .to_string();
     assert!(e.contains("Did you mean 'checkpoint_epoch_0001.safetensors'"), "{e}");
 }
 
@@ -113,7 +132,13 @@ fn a_checkpoint_that_is_cut_short_or_another_file_is_refused() {
 fn resuming_another_run_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (ds, graph) = tissue();
-    fit(&mut model(&ds, 5), &ds, &graph, &Fit { checkpoints: Some(dir.path().into()), ..options(2) }).unwrap();
+    fit(
+        &mut model(&ds, 5),
+        &ds,
+        &graph,
+        &Fit { checkpoints: Some(dir.path().into()), ..options(2) },
+    )
+    .unwrap();
     let resume = Fit { resume: Some(dir.path().into()), ..options(4) };
     let e = fit(&mut model(&ds, 6), &ds, &graph, &resume).unwrap_err().to_string();
     assert!(e.contains("expected seed 5, found 6"), "{e}");
@@ -129,7 +154,10 @@ fn a_loss_that_is_no_number_stops_with_the_epoch_and_the_tensor() {
     assert_eq!(e.what(), Kind::Numeric);
     let text = e.to_string();
     assert!(text.contains("epoch 2") && text.contains("first seen in"), "{text}");
-    assert!(text.contains("Last good checkpoint") && text.contains("checkpoint_epoch_0001"), "{text}");
+    assert!(
+        text.contains("Last good checkpoint") && text.contains("checkpoint_epoch_0001"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -140,14 +168,23 @@ fn training_stops_early_when_asked_to() {
     assert_eq!(run.stop, spatia::train::Stop::Early);
     let settled = &run.history[5..];
     let best = settled.iter().map(|e| e.loss).fold(f64::INFINITY, f64::min);
-    assert!(settled[settled.len() - 3..].iter().all(|e| e.loss > best), "the last three are no better");
+    assert!(
+        settled[settled.len() - 3..].iter().all(|e| e.loss > best),
+        "the last three are no better"
+    );
 }
 
 #[test]
 fn the_weight_of_the_kl_divergence_grows_linearly() {
-    let t = TrainConfig { kl_annealing_start: 10, kl_annealing_end: 50, kl_weight_max: 2.0, ..TrainConfig::default() };
+    let t = TrainConfig {
+        kl_annealing_start: 10,
+        kl_annealing_end: 50,
+        kl_weight_max: 2.0,
+        ..TrainConfig::default()
+    };
     assert_eq!([0, 10, 20, 30, 50, 199].map(|e| t.beta(e)), [0.0, 0.0, 0.5, 1.0, 2.0, 2.0]);
-    let at_once = TrainConfig { kl_annealing_start: 0, kl_annealing_end: 0, ..TrainConfig::default() };
+    let at_once =
+        TrainConfig { kl_annealing_start: 0, kl_annealing_end: 0, ..TrainConfig::default() };
     assert_eq!(at_once.beta(0), 1.0);
 }
 
@@ -168,7 +205,8 @@ fn a_configuration_refuses_unknown_keys_and_wrong_types_by_name() {
     let e = read(json!({"data": {"graph_type": "kn"}})).unwrap_err();
     assert!(e.contains("knn"), "{e}");
     // The options of one call: those of training and two paths, in one map.
-    let fit = options::parse::<Fit>(json!({"epochs": 7, "checkpoints": "here"}), "train::fit").unwrap();
+    let fit =
+        options::parse::<Fit>(json!({"epochs": 7, "checkpoints": "here"}), "train::fit").unwrap();
     assert_eq!((fit.training.epochs, fit.checkpoints), (7, Some("here".into())));
     let e = options::parse::<Fit>(json!({"epoch": 7}), "train::fit").unwrap_err().to_string();
     assert!(e.contains("Did you mean 'epochs'"), "{e}");
@@ -194,7 +232,9 @@ print(float((mu_q - arrays["latent"]).abs().max()), float(((kl - arrays["kl"]).a
 
 #[test]
 fn the_weights_of_a_checkpoint_work_in_pytorch_by_name() {
-    let (Some(python), Some(peer)) = (common::python(), common::peer("gvae_pyg.py")) else { return };
+    let (Some(python), Some(peer)) = (common::python(), common::peer("gvae_pyg.py")) else {
+        return;
+    };
     let dir = tempfile::tempdir().unwrap();
     let (ds, graph) = tissue();
     let mut m = model(&ds, 11);

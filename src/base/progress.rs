@@ -66,7 +66,15 @@ impl Job {
         let here = done.saturating_sub(self.first);
         let left = self.total.saturating_sub(done) as f64;
         let eta = (here > 0).then(|| elapsed.mul_f64(left / here as f64));
-        s.step(&Step { name: &self.name, done, total: self.total, message, milestone, elapsed, eta });
+        s.step(&Step {
+            name: &self.name,
+            done,
+            total: self.total,
+            message,
+            milestone,
+            elapsed,
+            eta,
+        });
     }
 }
 

@@ -100,15 +100,22 @@ pub fn prepare(ds: &mut Dataset, config: &DataConfig, genes: Option<&[String]>) 
     }
     match genes {
         Some(genes) => ds.select_var(&ds.gene_positions(genes)?)?,
-        None if config.highly_variable_genes == 0 || config.highly_variable_genes >= ds.n_vars() => {}
+        None if config.highly_variable_genes == 0
+            || config.highly_variable_genes >= ds.n_vars() => {}
         None => {
-            prep::select_hvg(ds, &HvgConfig { n_top: config.highly_variable_genes, ..HvgConfig::default() })?;
+            prep::select_hvg(
+                ds,
+                &HvgConfig { n_top: config.highly_variable_genes, ..HvgConfig::default() },
+            )?;
         }
     }
     if !ds.obsm().contains_key(keys::IMAGE_FEATURES) {
         let encoder = EncodeConfig::default();
         let features = image::encode(ds, &encoder)?;
-        progress::note(format!("image features: {} computed from the tissue image", features.ncols()));
+        progress::note(format!(
+            "image features: {} computed from the tissue image",
+            features.ncols()
+        ));
         ds.set_obsm(keys::IMAGE_FEATURES, features)?;
         let names = ndarray::Array1::from(image::names(&encoder)).into_dyn();
         ds.uns_mut().set(&[keys::IMAGE_FEATURE_NAMES], Uns::Texts(names));
@@ -120,7 +127,9 @@ pub fn prepare(ds: &mut Dataset, config: &DataConfig, genes: Option<&[String]>) 
 pub fn spatial_graph(ds: &Dataset, config: &DataConfig) -> Result<Graph> {
     let at = ds.coordinates()?;
     match config.graph_type {
-        GraphType::Knn => graph::knn(&at, &KnnConfig { k: config.k_neighbors, ..KnnConfig::default() }),
+        GraphType::Knn => {
+            graph::knn(&at, &KnnConfig { k: config.k_neighbors, ..KnnConfig::default() })
+        }
         GraphType::Delaunay => graph::delaunay(&at),
         GraphType::Radius => {
             let radius = config.radius.ok_or_else(|| {
@@ -149,19 +158,25 @@ pub fn batch(ds: &Dataset, graph: &Graph, device: Device) -> Result<Batch> {
     }
     let counts = ds.counts()?;
     if !ds.layers().contains_key(keys::COUNTS) {
-        progress::note("X holds the counts themselves: the model usually learns better from ds.normalize() and ds.log1p()");
+        progress::note(
+            "X holds the counts themselves: the model usually learns better from ds.normalize() and ds.log1p()",
+        );
     }
     let image = image_features(ds)?;
     let totals = match ds.obs().has(keys::TOTAL_COUNTS) {
         true => ds.obs().f64(keys::TOTAL_COUNTS)?,
         false => counts.to_csr().row_sums(),
     };
-    let size_factor: Vec<f32> = prep::size_factors(&totals)?.into_iter().map(|s| s as f32).collect();
+    let size_factor: Vec<f32> =
+        prep::size_factors(&totals)?.into_iter().map(|s| s as f32).collect();
     let image_values: Vec<f32> = image.iter().map(|&v| v as f32).collect();
     if let Some(i) = image_values.iter().position(|v| !v.is_finite()) {
-        return Err(Error::new(doing)
-            .expected("finite image features")
-            .found(format!("{} at spot {}, feature {}", image_values[i], i / image.ncols(), i % image.ncols())));
+        return Err(Error::new(doing).expected("finite image features").found(format!(
+            "{} at spot {}, feature {}",
+            image_values[i],
+            i / image.ncols(),
+            i % image.ncols()
+        )));
     }
     let x = dense(ds.x(), device);
     if x.isfinite().all().int64_value(&[]) == 0 {
@@ -169,7 +184,9 @@ pub fn batch(ds: &Dataset, graph: &Graph, device: Device) -> Result<Batch> {
     }
     Ok(Batch {
         x,
-        image: Tensor::from_slice(&image_values).view([n as i64, image.ncols() as i64]).to_device(device),
+        image: Tensor::from_slice(&image_values)
+            .view([n as i64, image.ncols() as i64])
+            .to_device(device),
         edges: Edges::new(n, graph.sources(), graph.targets(), device)?,
         counts: sparse_counts(counts, device)?,
         size_factor: Tensor::from_slice(&size_factor).view([n as i64, 1]).to_device(device),

@@ -109,7 +109,13 @@ impl Gvae {
     ///
     /// # Errors
     /// No genes, no image features, or a dropout outside [0, 1).
-    pub fn new(config: GvaeConfig, genes: usize, image_features: usize, seed: u64, device: Device) -> Result<Self> {
+    pub fn new(
+        config: GvaeConfig,
+        genes: usize,
+        image_features: usize,
+        seed: u64,
+        device: Device,
+    ) -> Result<Self> {
         let doing = "building the image-guided graph VAE";
         if genes == 0 || image_features == 0 {
             return Err(Error::new(doing)
@@ -117,10 +123,13 @@ impl Gvae {
                 .found(format!("{genes} genes and {image_features} image features")));
         }
         if !(0.0..1.0).contains(&config.dropout) {
-            return Err(Error::new(doing).expected("dropout from 0 to below 1").found(config.dropout.to_string()));
+            return Err(Error::new(doing)
+                .expected("dropout from 0 to below 1")
+                .found(config.dropout.to_string()));
         }
         let (genes, image_features) = (genes as i64, image_features as i64);
-        let GvaeConfig { hidden_dim: hidden, latent_dim: latent, num_heads: heads, dropout } = config;
+        let GvaeConfig { hidden_dim: hidden, latent_dim: latent, num_heads: heads, dropout } =
+            config;
         let _rng = seed::torch(seed, 0);
         let mut vars = Vars::new(device);
         let mut at = vars.root();
@@ -192,7 +201,8 @@ impl Gvae {
         let h_image = self.img_encoder.forward(&batch.image, train);
         let h_genes = self.gene_encoder.forward(&batch.x, train);
         let h_p = self.p_gat.forward(&h_image, &batch.edges, train).elu();
-        let h_q = self.q_gat.forward(&Tensor::cat(&[&h_genes, &h_image], 1), &batch.edges, train).elu(); // [N,2H] in
+        let h_q =
+            self.q_gat.forward(&Tensor::cat(&[&h_genes, &h_image], 1), &batch.edges, train).elu(); // [N,2H] in
         let logvar = |l: &Linear, h: &Tensor| l.forward(h).clamp(-LOGVAR_LIMIT, LOGVAR_LIMIT);
         Encoded {
             mu_q: self.q_mean.forward(&h_q),
@@ -232,9 +242,14 @@ impl Encoded {
 
     /// The first of the four that holds a number that is none.
     pub fn first_not_finite(&self) -> Option<&'static str> {
-        [("mu_q", &self.mu_q), ("logvar_q", &self.logvar_q), ("mu_p", &self.mu_p), ("logvar_p", &self.logvar_p)]
-            .into_iter()
-            .find(|(_, t)| t.isfinite().all().int64_value(&[]) == 0)
-            .map(|(name, _)| name)
+        [
+            ("mu_q", &self.mu_q),
+            ("logvar_q", &self.logvar_q),
+            ("mu_p", &self.mu_p),
+            ("logvar_p", &self.logvar_p),
+        ]
+        .into_iter()
+        .find(|(_, t)| t.isfinite().all().int64_value(&[]) == 0)
+        .map(|(name, _)| name)
     }
 }

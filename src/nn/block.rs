@@ -48,8 +48,10 @@ impl BatchNorm {
             bias: at.parameter("bias", Tensor::zeros([width], f)),
             running_mean: at.buffer("running_mean", Tensor::zeros([width], f)),
             running_var: at.buffer("running_var", Tensor::ones([width], f)),
-            num_batches_tracked: at
-                .buffer("num_batches_tracked", Tensor::zeros([0i64; 0], (Kind::Int64, Device::Cpu))),
+            num_batches_tracked: at.buffer(
+                "num_batches_tracked",
+                Tensor::zeros([0i64; 0], (Kind::Int64, Device::Cpu)),
+            ),
         }
     }
 
@@ -57,7 +59,7 @@ impl BatchNorm {
     /// [N, width] -> [N, width]
     pub fn forward(&self, x: &Tensor, train: bool) -> Tensor {
         if train {
-            no_grad(|| self.num_batches_tracked.shallow_clone().g_add_scalar_(1));
+            let _ = no_grad(|| self.num_batches_tracked.shallow_clone().g_add_scalar_(1));
         }
         x.batch_norm(
             Some(&self.weight),
@@ -97,7 +99,8 @@ impl Mlp {
     /// # Shapes
     /// [N, inputs] -> [N, hidden]
     pub fn forward(&self, x: &Tensor, train: bool) -> Tensor {
-        let h = self.norm1.forward(&self.first.forward(x), train).relu().dropout(self.dropout, train);
+        let h =
+            self.norm1.forward(&self.first.forward(x), train).relu().dropout(self.dropout, train);
         self.norm2.forward(&self.second.forward(&h), train).relu()
     }
 }

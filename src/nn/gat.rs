@@ -34,7 +34,9 @@ impl Edges {
                 .found(target.len().to_string()));
         }
         if let Some(n) = source.iter().chain(target).find(|&&n| n as usize >= nodes) {
-            return Err(Error::new(doing).expected(format!("nodes below {nodes}")).found(format!("node {n}")));
+            return Err(Error::new(doing)
+                .expected(format!("nodes below {nodes}"))
+                .found(format!("node {n}")));
         }
         let loops = (0..nodes as i64).map(|n| (n, n));
         let mut edges: Vec<(i64, i64)> = source
@@ -96,7 +98,11 @@ impl Gat {
             att_src: at.uniform("att_src", &[1, heads, width], glorot(heads, width)),
             att_dst: at.uniform("att_dst", &[1, heads, width], glorot(heads, width)),
             bias: at.parameter("bias", Tensor::zeros([width], (Kind::Float, Device::Cpu))),
-            weight: at.sub("lin").uniform("weight", &[heads * width, inputs], glorot(inputs, heads * width)),
+            weight: at.sub("lin").uniform(
+                "weight",
+                &[heads * width, inputs],
+                glorot(inputs, heads * width),
+            ),
             heads,
             width,
             dropout,
@@ -106,7 +112,8 @@ impl Gat {
     /// # Shapes
     /// [N, inputs] -> [N, width]
     pub fn forward(&self, x: &Tensor, edges: &Edges, train: bool) -> Tensor {
-        let projected = x.linear::<Tensor>(&self.weight, None).view([edges.nodes, self.heads, self.width]); // [N,H,D]
+        let projected =
+            x.linear::<Tensor>(&self.weight, None).view([edges.nodes, self.heads, self.width]); // [N,H,D]
         let score = |att: &Tensor| (&projected * att).sum_dim_intlist(-1, false, None); // [N,H]
         let logits = leaky_relu(
             &(score(&self.att_src).index_select(0, &edges.source)

@@ -58,7 +58,10 @@ impl Vars {
         let mut loaded = Vec::with_capacity(self.entries.len());
         for (name, own) in &self.entries {
             let new = source(name).ok_or_else(|| {
-                Error::new(doing).kind(base::Kind::Missing).expected(format!("a tensor '{name}'")).found("none")
+                Error::new(doing)
+                    .kind(base::Kind::Missing)
+                    .expected(format!("a tensor '{name}'"))
+                    .found("none")
             })?;
             if new.size() != own.size() {
                 return Err(Error::new(doing)

@@ -30,14 +30,23 @@ impl Counts {
     ///
     /// # Errors
     /// Lengths that differ, a place outside [N,G], or a value that is not above zero.
-    pub fn new(shape: (usize, usize), place: &[i64], value: &[f64], device: Device) -> Result<Self> {
+    pub fn new(
+        shape: (usize, usize),
+        place: &[i64],
+        value: &[f64],
+        device: Device,
+    ) -> Result<Self> {
         let doing = "building the counts of the likelihood";
         let end = (shape.0 * shape.1) as i64;
         if place.len() != value.len() {
-            return Err(Error::new(doing).expected(format!("{} values", place.len())).found(value.len().to_string()));
+            return Err(Error::new(doing)
+                .expected(format!("{} values", place.len()))
+                .found(value.len().to_string()));
         }
         if let Some(p) = place.iter().find(|&&p| p < 0 || p >= end) {
-            return Err(Error::new(doing).expected(format!("places below {end}")).found(p.to_string()));
+            return Err(Error::new(doing)
+                .expected(format!("places below {end}"))
+                .found(p.to_string()));
         }
         if let Some(v) = value.iter().find(|v| !(v.is_finite() && **v > 0.0)) {
             return Err(Error::new(doing).expected("counts above zero").found(v.to_string()));
@@ -101,7 +110,8 @@ fn log_prob_positive(x: &Counts, mu: &Tensor, theta: &Tensor, pi_logit: &Tensor)
     let at = |t: &Tensor| t.reshape([-1]).index_select(0, &x.place).to_kind(Kind::Double);
     let (mu, theta, pi_logit) = (at(mu), at(theta), at(pi_logit));
     let log_total = (&theta + &mu + EPS).log();
-    let nb = &theta * ((&theta + EPS).log() - &log_total) + &x.value * ((&mu + EPS).log() - &log_total)
+    let nb = &theta * ((&theta + EPS).log() - &log_total)
+        + &x.value * ((&mu + EPS).log() - &log_total)
         + (&x.value + &theta).lgamma()
         - theta.lgamma();
     nb - (-&pi_logit).softplus() - &pi_logit

@@ -27,7 +27,14 @@ impl Adam {
         let parameters: Vec<(String, Tensor)> =
             vars.parameters().map(|(n, t)| (n.to_owned(), t.shallow_clone())).collect();
         let zeros = || parameters.iter().map(|(_, p)| p.detach().zeros_like()).collect();
-        Self { exp_avg: zeros(), exp_avg_sq: zeros(), parameters, step: 0, learning_rate, weight_decay }
+        Self {
+            exp_avg: zeros(),
+            exp_avg_sq: zeros(),
+            parameters,
+            step: 0,
+            learning_rate,
+            weight_decay,
+        }
     }
 
     pub fn zero_grad(&mut self) {
@@ -36,7 +43,8 @@ impl Adam {
 
     /// The norm of the whole gradient, in double precision.
     pub fn gradient_norm(&self) -> f64 {
-        let squares = |(_, p): &(String, Tensor)| p.grad().square().sum(tch::Kind::Double).double_value(&[]);
+        let squares =
+            |(_, p): &(String, Tensor)| p.grad().square().sum(tch::Kind::Double).double_value(&[]);
         self.parameters.iter().map(squares).sum::<f64>().sqrt()
     }
 
@@ -66,10 +74,9 @@ impl Adam {
     /// The state by name: `exp_avg.NAME` and `exp_avg_sq.NAME`.
     pub fn state(&self) -> impl Iterator<Item = (String, &Tensor)> {
         let moments = self.exp_avg.iter().zip(&self.exp_avg_sq);
-        self.parameters
-            .iter()
-            .zip(moments)
-            .flat_map(|((n, _), (m, v))| [(format!("exp_avg.{n}"), m), (format!("exp_avg_sq.{n}"), v)])
+        self.parameters.iter().zip(moments).flat_map(|((n, _), (m, v))| {
+            [(format!("exp_avg.{n}"), m), (format!("exp_avg_sq.{n}"), v)]
+        })
     }
 
     /// Takes up the state after `step` steps; `source` gives tensors by the names of [`state`].

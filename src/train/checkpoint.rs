@@ -56,7 +56,13 @@ pub struct Checkpoint {
 ///
 /// # Errors
 /// That the folder cannot be made or the file not written.
-pub fn save(folder: &Path, model: &Model, training: &TrainConfig, adam: &Adam, history: &[Epoch]) -> Result<PathBuf> {
+pub fn save(
+    folder: &Path,
+    model: &Model,
+    training: &TrainConfig,
+    adam: &Adam,
+    history: &[Epoch],
+) -> Result<PathBuf> {
     let path = folder.join(format!("checkpoint_epoch_{:04}.safetensors", model.epoch));
     let doing = format!("writing the checkpoint {}", path.display());
     let record = Record {
@@ -85,7 +91,8 @@ pub fn save(folder: &Path, model: &Model, training: &TrainConfig, adam: &Adam, h
         .map(|(name, b)| Ok((name.as_str(), TensorView::new(b.kind, b.shape.clone(), &b.bytes)?)))
         .collect::<Result<_, safetensors::SafeTensorError>>()
         .map_err(|e| Error::io(&doing, e))?;
-    let file = serialize(views, Some(HashMap::from([(RECORD.to_owned(), json)]))).map_err(|e| Error::io(&doing, e))?;
+    let file = serialize(views, Some(HashMap::from([(RECORD.to_owned(), json)])))
+        .map_err(|e| Error::io(&doing, e))?;
     files::write(&path, file)?;
     Ok(path)
 }
@@ -102,21 +109,32 @@ impl Checkpoint {
             Error::new(doing())
                 .expected("a safetensors file that Spatia wrote")
                 .found(found)
-                .advice("Give a checkpoint_epoch_*.safetensors of a run, or the folder that holds them")
+                .advice(
+                    "Give a checkpoint_epoch_*.safetensors of a run, or the folder that holds them",
+                )
         };
         let bytes = std::fs::read(path).map_err(|e| Error::io(doing(), e))?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|e| not_ours(format!("a file that does not parse ({e})")))?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| not_ours(e.to_string()))?;
+        let file = SafeTensors::deserialize(&bytes)
+            .map_err(|e| not_ours(format!("a file that does not parse ({e})")))?;
+        let (_, header) =
+            SafeTensors::read_metadata(&bytes).map_err(|e| not_ours(e.to_string()))?;
         let json = header.metadata().as_ref().and_then(|m| m.get(RECORD));
         let json = json.ok_or_else(|| not_ours("one without Spatia's record".into()))?;
-        let record: Record = serde_json::from_str(json).map_err(|e| not_ours(format!("a record that does not parse ({e})")))?;
+        let record: Record = serde_json::from_str(json)
+            .map_err(|e| not_ours(format!("a record that does not parse ({e})")))?;
         if record.format != FORMAT {
             return Err(not_ours(format!("layout {} (this Spatia reads {FORMAT})", record.format))
                 .advice("Use the version of Spatia that wrote it"));
         }
         let tensors = file
             .iter()
-            .map(|(name, view)| Ok((name.to_owned(), tensor(&view).ok_or_else(|| not_ours(format!("'{name}' of type {}", view.dtype())))?)))
+            .map(|(name, view)| {
+                Ok((
+                    name.to_owned(),
+                    tensor(&view)
+                        .ok_or_else(|| not_ours(format!("'{name}' of type {}", view.dtype())))?,
+                ))
+            })
             .collect::<Result<_>>()?;
         Ok(Self { record, tensors })
     }
@@ -155,18 +173,28 @@ impl Checkpoint {
             ))
         };
         if r.model != *model.net.config() {
-            return refuse(format!("a model of {:?}", r.model), format!("{:?}", model.net.config()));
+            return refuse(
+                format!("a model of {:?}", r.model),
+                format!("{:?}", model.net.config()),
+            );
         }
         if r.genes != model.genes {
-            return refuse(format!("its {} genes", r.genes.len()), format!("{} others", model.genes.len()));
+            return refuse(
+                format!("its {} genes", r.genes.len()),
+                format!("{} others", model.genes.len()),
+            );
         }
         if r.options.seed != model.options.seed {
             return refuse(format!("seed {}", r.options.seed), model.options.seed.to_string());
         }
         model.net.vars().load(|name| self.tensors.get(name).map(Tensor::shallow_clone))?;
-        let state = |name: &str| self.tensors.get(&format!("{OPTIMIZER}{name}")).map(Tensor::shallow_clone);
+        let state =
+            |name: &str| self.tensors.get(&format!("{OPTIMIZER}{name}")).map(Tensor::shallow_clone);
         adam.restore(r.epoch, state).ok_or_else(|| {
-            Error::new(doing).kind(base::Kind::Missing).expected("the optimiser's state").found("a part missing")
+            Error::new(doing)
+                .kind(base::Kind::Missing)
+                .expected("the optimiser's state")
+                .found("a part missing")
         })?;
         model.epoch = r.epoch;
         Ok(self.history())
@@ -179,7 +207,8 @@ fn latest(path: &Path) -> Result<PathBuf> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    let entries = std::fs::read_dir(path).map_err(|e| Error::io(format!("listing {}", path.display()), e))?;
+    let entries =
+        std::fs::read_dir(path).map_err(|e| Error::io(format!("listing {}", path.display()), e))?;
     let ours = |p: &PathBuf| {
         let name = p.file_name().unwrap_or_default().to_string_lossy();
         name.starts_with("checkpoint_epoch_") && name.ends_with(".safetensors")
@@ -207,7 +236,9 @@ impl Bytes {
             Kind::Double => (Dtype::F64, 8),
             Kind::Int64 => (Dtype::I64, 8),
             other => {
-                return Err(Error::new("writing a tensor").expected("floats or integers").found(format!("{other:?}")));
+                return Err(Error::new("writing a tensor")
+                    .expected("floats or integers")
+                    .found(format!("{other:?}")));
             }
         };
         let shape = t.size().iter().map(|&n| n as usize).collect();

@@ -80,7 +80,11 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
     let Fit { training, checkpoints, resume } = options;
     training.check()?;
     let needed = memory_needed(ds.n_obs(), ds.n_vars(), graph.n_edges(), model.net.config());
-    memory::require("training the graph VAE", needed, "Keep fewer genes (highly_variable_genes) or spots")?;
+    memory::require(
+        "training the graph VAE",
+        needed,
+        "Keep fewer genes (highly_variable_genes) or spots",
+    )?;
 
     let begun = Instant::now();
     let batch = model.batch(ds, graph)?;
@@ -165,7 +169,13 @@ fn stopped(row: &Epoch, training: &TrainConfig, saves: bool, saved: Option<&Path
 }
 
 /// Finds the tensor in which the trouble shows first.
-fn not_a_number(model: &Model, batch: &Batch, adam: &Adam, row: &Epoch, saved: Option<&Path>) -> Error {
+fn not_a_number(
+    model: &Model,
+    batch: &Batch,
+    adam: &Adam,
+    row: &Epoch,
+    saved: Option<&Path>,
+) -> Error {
     let finite = |t: &tch::Tensor| t.isfinite().all().int64_value(&[]) == 1;
     let tensor = no_grad(|| {
         let e = model.net.encode(batch, false);
@@ -180,20 +190,34 @@ fn not_a_number(model: &Model, batch: &Batch, adam: &Adam, row: &Epoch, saved: O
     let tensor = tensor
         .or_else(|| adam.first_bad_gradient().map(|n| format!("the gradient of {n}")))
         .unwrap_or_else(|| "the loss".into());
-    let good = saved.map_or("No checkpoint was written before it".into(), |p| format!("Last good checkpoint: {}", p.display()));
+    let good = saved.map_or("No checkpoint was written before it".into(), |p| {
+        format!("Last good checkpoint: {}", p.display())
+    });
     Error::new(format!("training, epoch {}", row.epoch))
         .kind(Kind::Numeric)
         .expected("a loss and a gradient that are finite")
-        .found(format!("nll {}, kl {}, gradient norm {}; first seen in {tensor}", row.nll, row.kl, row.gradient_norm))
+        .found(format!(
+            "nll {}, kl {}, gradient norm {}; first seen in {tensor}",
+            row.nll, row.kl, row.gradient_norm
+        ))
         .advice(format!("{good}. A smaller learning_rate or gradient_clip usually helps"))
 }
 
 impl Epoch {
     /// Columns of the history, in the order of [`values`](Self::values).
-    pub const NAMES: [&'static str; 7] = ["epoch", "loss", "nll", "kl", "beta", "gradient_norm", "seconds"];
+    pub const NAMES: [&'static str; 7] =
+        ["epoch", "loss", "nll", "kl", "beta", "gradient_norm", "seconds"];
 
     pub fn values(&self) -> [f64; 7] {
-        [self.epoch as f64, self.loss, self.nll, self.kl, self.beta, self.gradient_norm, self.seconds]
+        [
+            self.epoch as f64,
+            self.loss,
+            self.nll,
+            self.kl,
+            self.beta,
+            self.gradient_norm,
+            self.seconds,
+        ]
     }
 
     /// The inverse of [`values`](Self::values); missing ones are NaN.

@@ -60,7 +60,12 @@ impl Model {
     }
 
     /// A fresh model for named genes and a number of image features.
-    pub fn for_genes(genes: Vec<String>, features: usize, config: GvaeConfig, options: ModelOptions) -> Result<Self> {
+    pub fn for_genes(
+        genes: Vec<String>,
+        features: usize,
+        config: GvaeConfig,
+        options: ModelOptions,
+    ) -> Result<Self> {
         let at = device::resolve(&options.device)?;
         if options.device == "auto" {
             progress::note(format!("device: {} (auto)", device::name(at)));
@@ -86,15 +91,22 @@ impl Model {
         let found = ds.var().index();
         if found != self.genes {
             let differ = found.iter().zip(&self.genes).find(|(a, b)| a != b);
-            let example = differ.map(|(a, b)| format!(", as '{a}' where '{b}' was")).unwrap_or_default();
+            let example =
+                differ.map(|(a, b)| format!(", as '{a}' where '{b}' was")).unwrap_or_default();
             return Err(Error::new("giving a dataset to the graph VAE")
                 .expected(format!("the {} genes of the model in their order", self.genes.len()))
                 .found(format!("{} genes{example}", found.len()))
-                .advice("Prepare the dataset with model.prepare(ds), which takes the model's genes"));
+                .advice(
+                    "Prepare the dataset with model.prepare(ds), which takes the model's genes",
+                ));
         }
         let batch = gvae::batch(ds, graph, self.device())?;
         self.net.check(&batch).map_err(|e| {
-            e.advice(format!("The model was made for {} columns of obsm[\"{}\"]", self.net.image_features(), keys::IMAGE_FEATURES))
+            e.advice(format!(
+                "The model was made for {} columns of obsm[\"{}\"]",
+                self.net.image_features(),
+                keys::IMAGE_FEATURES
+            ))
         })?;
         Ok(batch)
     }

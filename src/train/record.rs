@@ -41,7 +41,10 @@ impl Record {
         let data = sources
             .iter()
             .map(|path| {
-                let bytes = path.metadata().map_err(|e| Error::io(format!("reading {}", path.display()), e))?.len();
+                let bytes = path
+                    .metadata()
+                    .map_err(|e| Error::io(format!("reading {}", path.display()), e))?
+                    .len();
                 Ok(Source { path: path.clone(), bytes, sha256: files::sha256(path)? })
             })
             .collect::<Result<_>>()?;
