@@ -1,1 +1,261 @@
-//! Tests of `train`.
+//! Tests of `train`: bits, resuming, stopping, checkpoints, and the PyTorch peer.
+
+use std::path::Path;
+
+use serde_json::json;
+use spatia::base::{Kind, options};
+use spatia::batch::gvae::{DataConfig, prepare};
+use spatia::data::Dataset;
+use spatia::graph::Graph;
+use spatia::io::npy;
+
+use spatia::models::GvaeConfig;
+use spatia::sim::{self, TissueConfig};
+use spatia::train::{
+    Checkpoint, Config, Extracted, Fit, Model, ModelOptions, Run, TrainConfig, fit,
+};
+
+use crate::common;
+
+/// A small simulated tissue, prepared, with its graph.
+fn tissue() -> (Dataset, Graph) {
+    let config = TissueConfig {
+        spots: 150,
+        genes: 80,
+        domains: 3,
+        image_features: 12,
+        seed: 7,
+        ..TissueConfig::default()
+    };
+    let mut ds = sim::tissue(&config).unwrap();
+    let graph = prepare(&mut ds, &DataConfig::default(), None).unwrap();
+    (ds, graph)
+}
+
+fn model(ds: &Dataset, seed: u64) -> Model {
+    let config = GvaeConfig { hidden_dim: 16, latent_dim: 4, num_heads: 2, dropout: 0.1 };
+    Model::new(ds, config, ModelOptions { seed, device: "cpu".into(), data: DataConfig::default() })
+        .unwrap()
+}
+
+fn options(epochs: u64) -> Fit {
+    let training =
+        TrainConfig { epochs, kl_annealing_end: 5, save_interval: 4, ..TrainConfig::default() };
+    Fit { training, ..Fit::default() }
+}
+
+/// Latents and KL as the bytes they would be saved as.
+fn bytes(e: &Extracted) -> Vec<u32> {
+    let flat = |t: &tch::Tensor| Vec::<f32>::try_from(t.reshape([-1])).unwrap();
+    [&e.latent, &e.prior, &e.kl].into_iter().flat_map(flat).map(f32::to_bits).collect()
+}
+
+fn train(seed: u64, options: &Fit) -> (Vec<u32>, Run) {
+    let (ds, graph) = tissue();
+    let mut m = model(&ds, seed);
+    let run = fit(&mut m, &ds, &graph, options).unwrap();
+    (bytes(&m.extract(&ds, &graph).unwrap()), run)
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_and_another_gives_others() {
+    let (a, run) = train(1, &options(8));
+    let (b, _) = train(1, &options(8));
+    let (c, _) = train(2, &options(8));
+    assert!(a == b);
+    assert!(a != c);
+    assert_eq!(run.history.len(), 8);
+    assert!(run.history[7].loss < run.history[0].loss, "training must reduce the loss");
+}
+
+#[test]
+fn a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut straight = options(12);
+    straight.checkpoints = Some(dir.path().join("straight"));
+    let (uninterrupted, whole) = train(3, &straight);
+    // The checkpoint of epoch 4 was written on the way; going on from it is what a killed run does.
+    let mut resumed = options(12);
+    resumed.resume = Some(dir.path().join("straight/checkpoint_epoch_0004.safetensors"));
+    let (again, run) = train(3, &resumed);
+    assert!(uninterrupted == again);
+    let numbers = |r: &Run| {
+        r.history
+            .iter()
+            .map(|e| (e.epoch, e.loss.to_bits(), e.gradient_norm.to_bits()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&whole), numbers(&run), "the history must be whole as well");
+}
+
+#[test]
+fn a_checkpoint_gives_the_model_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ds, graph) = tissue();
+    let mut m = model(&ds, 5);
+    let saved = Fit { checkpoints: Some(dir.path().into()), ..options(3) };
+    fit(&mut m, &ds, &graph, &saved).unwrap();
+    let checkpoint = Checkpoint::read(dir.path()).unwrap();
+    assert_eq!(checkpoint.record.epoch, 3);
+    assert_eq!(checkpoint.record.genes, ds.var().index());
+    let back = checkpoint.model("cpu").unwrap();
+    assert!(bytes(&m.extract(&ds, &graph).unwrap()) == bytes(&back.extract(&ds, &graph).unwrap()));
+
+    let mut shuffled = ds.clone();
+    let mut order: Vec<usize> = (0..ds.n_vars()).collect();
+    order.swap(3, 9);
+    shuffled.select_var(&order).unwrap();
+    let e = back.extract(&shuffled, &graph).unwrap_err().to_string();
+    assert!(e.contains("in their order") && e.contains(&ds.var().index()[3]), "{e}");
+}
+
+#[test]
+fn a_checkpoint_that_is_cut_short_or_another_file_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ds, graph) = tissue();
+    let mut m = model(&ds, 5);
+    fit(&mut m, &ds, &graph, &Fit { checkpoints: Some(dir.path().into()), ..options(1) }).unwrap();
+    let path = dir.path().join("checkpoint_epoch_0001.safetensors");
+    let whole = std::fs::read(&path).unwrap();
+    for length in [0, 7, 100, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let e = Checkpoint::read(&path).unwrap_err().to_string();
+        assert!(e.contains("does not parse"), "{length} bytes: {e}");
+    }
+    let e = Checkpoint::read(&dir.path().join("checkpoint_epoch_0002.safetensors"))
+        .unwrap_err()
+        .to_string();
+    assert!(e.contains("Did you mean 'checkpoint_epoch_0001.safetensors'"), "{e}");
+}
+
+#[test]
+fn resuming_another_run_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ds, graph) = tissue();
+    fit(
+        &mut model(&ds, 5),
+        &ds,
+        &graph,
+        &Fit { checkpoints: Some(dir.path().into()), ..options(2) },
+    )
+    .unwrap();
+    let resume = Fit { resume: Some(dir.path().into()), ..options(4) };
+    let e = fit(&mut model(&ds, 6), &ds, &graph, &resume).unwrap_err().to_string();
+    assert!(e.contains("expected seed 5, found 6"), "{e}");
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_with_the_epoch_and_the_tensor() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ds, graph) = tissue();
+    let mut wild = Fit { checkpoints: Some(dir.path().into()), ..options(50) };
+    wild.training = TrainConfig { learning_rate: 1e25, save_interval: 1, ..wild.training };
+    let e = fit(&mut model(&ds, 5), &ds, &graph, &wild).unwrap_err();
+    assert_eq!(e.what(), Kind::Numeric);
+    let text = e.to_string();
+    assert!(text.contains("epoch 2") && text.contains("first seen in"), "{text}");
+    assert!(
+        text.contains("Last good checkpoint") && text.contains("checkpoint_epoch_0001"),
+        "{text}"
+    );
+}
+
+#[test]
+fn training_stops_early_when_asked_to() {
+    let mut patient = options(400);
+    patient.training = TrainConfig { patience: 3, learning_rate: 0.05, ..patient.training };
+    let (_, run) = train(4, &patient);
+    assert_eq!(run.stop, spatia::train::Stop::Early);
+    let settled = &run.history[5..];
+    let best = settled.iter().map(|e| e.loss).fold(f64::INFINITY, f64::min);
+    assert!(
+        settled[settled.len() - 3..].iter().all(|e| e.loss > best),
+        "the last three are no better"
+    );
+}
+
+#[test]
+fn the_weight_of_the_kl_divergence_grows_linearly() {
+    let t = TrainConfig {
+        kl_annealing_start: 10,
+        kl_annealing_end: 50,
+        kl_weight_max: 2.0,
+        ..TrainConfig::default()
+    };
+    assert_eq!([0, 10, 20, 30, 50, 199].map(|e| t.beta(e)), [0.0, 0.0, 0.5, 1.0, 2.0, 2.0]);
+    let at_once =
+        TrainConfig { kl_annealing_start: 0, kl_annealing_end: 0, ..TrainConfig::default() };
+    assert_eq!(at_once.beta(0), 1.0);
+}
+
+#[test]
+fn a_configuration_refuses_unknown_keys_and_wrong_types_by_name() {
+    let read = |v| options::parse::<Config>(v, "config").map_err(|e| e.to_string());
+    let config = read(json!({"training": {"epochs": 3}, "data": {"normalize_total": 5000, "graph_type": "delaunay"}})).unwrap();
+    assert_eq!(config.training.epochs, 3);
+    assert_eq!(config.model, GvaeConfig::default());
+    let e = read(json!({"training": {"learning_rte": 0.1}})).unwrap_err();
+    assert!(e.contains("config.training") && e.contains("Did you mean 'learning_rate'"), "{e}");
+    let e = read(json!({"modle": {}})).unwrap_err();
+    assert!(e.contains("Did you mean 'model'"), "{e}");
+    let e = read(json!({"model": {"hidden_dim": "wide"}})).unwrap_err();
+    assert!(e.contains("config.model.hidden_dim") && e.contains("integer"), "{e}");
+    let e = read(json!({"model": {"latent_dim": 0}})).unwrap_err();
+    assert!(e.contains("at least 1"), "{e}");
+    let e = read(json!({"data": {"graph_type": "kn"}})).unwrap_err();
+    assert!(e.contains("knn"), "{e}");
+    // The options of one call: those of training and two paths, in one map.
+    let fit =
+        options::parse::<Fit>(json!({"epochs": 7, "checkpoints": "here"}), "train::fit").unwrap();
+    assert_eq!((fit.training.epochs, fit.checkpoints), (7, Some("here".into())));
+    let e = options::parse::<Fit>(json!({"epoch": 7}), "train::fit").unwrap_err().to_string();
+    assert!(e.contains("Did you mean 'epochs'"), "{e}");
+}
+
+const PEER: &str = r#"
+import sys, importlib.util, numpy as np, torch
+from safetensors.torch import load_file
+spec = importlib.util.spec_from_file_location("peer", sys.argv[1])
+peer = importlib.util.module_from_spec(spec); spec.loader.exec_module(peer)
+folder = sys.argv[2]
+arrays = {n: torch.from_numpy(np.load(f"{folder}/{n}.npy")) for n in ("x", "image", "source", "target", "latent", "kl")}
+model = peer.GVAE(arrays["x"].shape[1], arrays["image"].shape[1], hidden=16, latent=4, heads=2)
+weights = {k: v for k, v in load_file(sys.argv[3]).items() if not k.startswith("optimizer.") and k != "history"}
+model.load_state_dict(weights, strict=True)
+model.eval()
+edges = torch.stack([arrays["source"].reshape(-1), arrays["target"].reshape(-1)]).long()
+with torch.no_grad():
+    mu_q, lq, mu_p, lp = model.encode(arrays["x"], arrays["image"], edges)
+    kl = peer.kl_per_spot(mu_q, lq, mu_p, lp)
+print(float((mu_q - arrays["latent"]).abs().max()), float(((kl - arrays["kl"]).abs() / kl.abs().clamp(min=1)).max()))
+"#;
+
+#[test]
+fn the_weights_of_a_checkpoint_work_in_pytorch_by_name() {
+    let (Some(python), Some(peer)) = (common::python(), common::peer("gvae_pyg.py")) else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (ds, graph) = tissue();
+    let mut m = model(&ds, 11);
+    fit(&mut m, &ds, &graph, &Fit { checkpoints: Some(dir.path().into()), ..options(6) }).unwrap();
+    let e = m.extract(&ds, &graph).unwrap();
+    let batch = m.batch(&ds, &graph).unwrap();
+    let save = |name: &str, values: &[f32], columns: usize| {
+        let a = ndarray::ArrayView2::from_shape((values.len() / columns, columns), values).unwrap();
+        npy::write2(&dir.path().join(name), a).unwrap();
+    };
+    let flat = |t: &tch::Tensor| Vec::<f32>::try_from(t.reshape([-1])).unwrap();
+    save("x.npy", &flat(&batch.x), ds.n_vars());
+    save("image.npy", &flat(&batch.image), 12);
+    save("latent.npy", &flat(&e.latent), 4);
+    npy::write1(&dir.path().join("kl.npy"), &flat(&e.kl)).unwrap();
+    let floats = |v: &[u32]| v.iter().map(|&n| n as f32).collect::<Vec<_>>();
+    save("source.npy", &floats(graph.sources()), 1);
+    save("target.npy", &floats(graph.targets()), 1);
+    let checkpoint = dir.path().join("checkpoint_epoch_0006.safetensors");
+    let out = common::run_python(&python, PEER, &[&peer, dir.path(), Path::new(&checkpoint)]);
+    let differences: Vec<f64> = out.split_whitespace().map(|v| v.parse().unwrap()).collect();
+    println!("largest difference of mu_q {:e}, of KL {:e}", differences[0], differences[1]);
+    assert!(differences.len() == 2 && differences.iter().all(|&d| d <= 1e-4), "{out}");
+}

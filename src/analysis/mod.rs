@@ -1,3 +1,13 @@
 //! What is read off results: clustering and its scores.
 //!
 //! Imports `base`, `data`, `graph`, `prep`.
+
+mod gmm;
+mod kmeans;
+mod points;
+pub mod score;
+mod smooth;
+
+pub use gmm::{Gmm, GmmConfig, gmm};
+pub use kmeans::{Kmeans, KmeansConfig, kmeans};
+pub use smooth::neighbour_mean;

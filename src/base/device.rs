@@ -63,7 +63,9 @@ pub fn cuda() -> Result<usize> {
 }
 
 fn load() -> Result<usize, String> {
-    if !std::path::Path::new("/dev/nvidiactl").exists() && !std::path::Path::new("/dev/dxg").exists() {
+    if !std::path::Path::new("/dev/nvidiactl").exists()
+        && !std::path::Path::new("/dev/dxg").exists()
+    {
         return Err("no NVIDIA driver (/dev/nvidiactl is missing)".into());
     }
     let library = libtorch_folder().map(|f| f.join("libtorch_cuda.so")).filter(|f| f.exists());

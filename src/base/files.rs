@@ -63,7 +63,11 @@ pub fn exists(path: &Path) -> Result<()> {
     names.sort();
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let advice = if folder.is_dir() {
-        format!("In {}: {}", folder.display(), super::nearest::advice(&name, names.iter().map(String::as_str)))
+        format!(
+            "In {}: {}",
+            folder.display(),
+            super::nearest::advice(&name, names.iter().map(String::as_str))
+        )
     } else {
         format!("The folder {} does not exist either", folder.display())
     };

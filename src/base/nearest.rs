@@ -20,6 +20,7 @@ pub fn advice<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Strin
     if known.is_empty() {
         return format!("{hint}There are none");
     }
-    let more = if known.len() > 12 { format!(", ... ({} in all)", known.len()) } else { String::new() };
+    let more =
+        if known.len() > 12 { format!(", ... ({} in all)", known.len()) } else { String::new() };
     format!("{hint}Known: {}{more}", known.iter().take(12).copied().collect::<Vec<_>>().join(", "))
 }

@@ -16,10 +16,9 @@ pub fn parse<T: DeserializeOwned + JsonSchema>(value: Value, what: &str) -> Resu
     let schema = schemars::schema_for!(T).to_value();
     check(&value, &schema, &schema, what)?;
     serde_json::from_value(value).map_err(|e| {
-        Error::new(format!("reading the options of {what}")).found(e.to_string()).advice(format!(
-            "Options: {}",
-            keys(&schema).collect::<Vec<_>>().join(", ")
-        ))
+        Error::new(format!("reading the options of {what}"))
+            .found(e.to_string())
+            .advice(format!("Options: {}", keys(&schema).collect::<Vec<_>>().join(", ")))
     })
 }
 
@@ -42,7 +41,8 @@ fn resolve<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
 
 fn check(value: &Value, schema: &Value, root: &Value, what: &str) -> Result<()> {
     let schema = resolve(schema, root);
-    let (Some(map), Some(properties)) = (value.as_object(), schema["properties"].as_object()) else {
+    let (Some(map), Some(properties)) = (value.as_object(), schema["properties"].as_object())
+    else {
         return type_of(value, schema, what);
     };
     for (key, v) in map {
@@ -79,9 +79,13 @@ fn type_of(value: &Value, schema: &Value, what: &str) -> Result<()> {
     if !fits {
         return Err(Error::new(doing).expected(allowed.join(" or ")).found(value.to_string()));
     }
-    let (Some(least), Some(v)) = (schema["minimum"].as_f64(), value.as_f64()) else { return Ok(()) };
+    let (Some(least), Some(v)) = (schema["minimum"].as_f64(), value.as_f64()) else {
+        return Ok(());
+    };
     if v < least {
-        return Err(Error::new(doing).expected(format!("at least {least}")).found(value.to_string()));
+        return Err(Error::new(doing)
+            .expected(format!("at least {least}"))
+            .found(value.to_string()));
     }
     Ok(())
 }

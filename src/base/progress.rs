@@ -20,6 +20,8 @@ pub struct Step<'a> {
     pub total: u64,
     /// What the job says of itself, as in "nll 812.1 kl 3.2".
     pub message: &'a str,
+    /// Whether this step deserves a line of its own where there is no terminal to draw a bar in.
+    pub milestone: bool,
     pub elapsed: Duration,
     /// Time left, from the mean pace of this run so far; `None` before the first step.
     pub eta: Option<Duration>,
@@ -57,13 +59,22 @@ impl Job {
         Self { name: name.into(), total, first: done, start: Instant::now() }
     }
 
-    pub fn step(&self, done: u64, message: &str) {
+    /// A step done. A `milestone` gets a line where lines are all there is.
+    pub fn step(&self, done: u64, message: &str, milestone: bool) {
         let Some(s) = sink() else { return };
         let elapsed = self.start.elapsed();
         let here = done.saturating_sub(self.first);
         let left = self.total.saturating_sub(done) as f64;
         let eta = (here > 0).then(|| elapsed.mul_f64(left / here as f64));
-        s.step(&Step { name: &self.name, done, total: self.total, message, elapsed, eta });
+        s.step(&Step {
+            name: &self.name,
+            done,
+            total: self.total,
+            message,
+            milestone,
+            elapsed,
+            eta,
+        });
     }
 }
 

@@ -29,7 +29,9 @@ pub fn torch(seed: u64, step: u64) -> TorchRng {
 /// SplitMix64's finaliser over both numbers (Steele, Lea and Flood, OOPSLA 2014): near seeds and
 /// near steps give unrelated generators.
 fn mix(seed: u64, step: u64) -> i64 {
-    let mut z = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(step.wrapping_mul(0xD1B5_4A32_D192_ED03));
+    let mut z = seed
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        .wrapping_add(step.wrapping_mul(0xD1B5_4A32_D192_ED03));
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     (z ^ (z >> 31)) as i64

@@ -1,3 +1,6 @@
 //! From dataset, graph and image to tensors.
 //!
-//! Imports `base`, `data`, `image`, `graph`, `prep`.
+//! Imports `base`, `data`, `image`, `nn`, `graph`, `prep`, `models`.
+
+pub mod gvae;
+pub mod image;

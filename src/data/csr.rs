@@ -33,7 +33,10 @@ impl Csr {
             Err(Error::new("building a sparse matrix").expected(expected).found(found))
         };
         if indptr.len() != nrows + 1 || indptr.first() != Some(&0) {
-            return refuse(format!("indptr of {} entries from 0", nrows + 1), format!("{} entries", indptr.len()));
+            return refuse(
+                format!("indptr of {} entries from 0", nrows + 1),
+                format!("{} entries", indptr.len()),
+            );
         }
         if indices.len() != values.len() || indptr[nrows] != indices.len() {
             return refuse(
@@ -77,7 +80,12 @@ impl Csr {
             let (c, v) = self.row(r);
             let mut row: Vec<(u32, f32)> = c.iter().copied().zip(v.iter().copied()).collect();
             row.sort_by_key(|&(c, _)| c);
-            row.dedup_by(|later, kept| later.0 == kept.0 && { kept.1 += later.1; true });
+            row.dedup_by(|later, kept| {
+                later.0 == kept.0 && {
+                    kept.1 += later.1;
+                    true
+                }
+            });
             row
         };
         Self::from_rows(self.ncols, (0..self.nrows).into_par_iter().map(sort).collect())

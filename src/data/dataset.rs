@@ -134,7 +134,11 @@ impl Dataset {
     }
 
     pub fn set_obsp(&mut self, name: &str, m: Csr) -> Result<()> {
-        self.fits(&format!("obsp[\"{name}\"]"), (m.nrows(), m.ncols()), (self.n_obs(), self.n_obs()))?;
+        self.fits(
+            &format!("obsp[\"{name}\"]"),
+            (m.nrows(), m.ncols()),
+            (self.n_obs(), self.n_obs()),
+        )?;
         self.obsp.insert(name.to_owned(), m);
         Ok(())
     }
@@ -152,7 +156,10 @@ impl Dataset {
                 .kind(Kind::Missing)
                 .expected("X or a layer of that name")
                 .found("none")
-                .advice(nearest::advice(name, std::iter::once("X").chain(self.layers.keys().map(String::as_str))))
+                .advice(nearest::advice(
+                    name,
+                    std::iter::once("X").chain(self.layers.keys().map(String::as_str)),
+                ))
         })
     }
 
@@ -187,9 +194,14 @@ impl Dataset {
             .map(|(n, _)| n.as_str())
             .collect();
         let advice = if others.is_empty() {
-            "No layer holds counts either; a count model needs the raw counts of the experiment".into()
+            "No layer holds counts either; a count model needs the raw counts of the experiment"
+                .into()
         } else {
-            format!("These layers hold counts: {}. Name one as the counts, as in ds.layers[\"counts\"] = ds.layers[\"{}\"]", others.join(", "), others[0])
+            format!(
+                "These layers hold counts: {}. Name one as the counts, as in ds.layers[\"counts\"] = ds.layers[\"{}\"]",
+                others.join(", "),
+                others[0]
+            )
         };
         Err(Error::new(format!("looking up the counts in {name}"))
             .expected("whole numbers, none below zero")
@@ -233,7 +245,8 @@ impl Dataset {
     pub fn gene_positions(&self, genes: &[String]) -> Result<Vec<usize>> {
         let place: std::collections::HashMap<&str, usize> =
             self.var.index().iter().enumerate().map(|(i, g)| (g.as_str(), i)).collect();
-        let missing: Vec<&str> = genes.iter().map(String::as_str).filter(|g| !place.contains_key(g)).collect();
+        let missing: Vec<&str> =
+            genes.iter().map(String::as_str).filter(|g| !place.contains_key(g)).collect();
         if let Some(first) = missing.first() {
             return Err(Error::new("looking up genes by name")
                 .kind(Kind::Missing)

@@ -48,7 +48,11 @@ impl Matrix {
             Self::Sparse(m) => m.clone(),
             Self::Dense(m) => {
                 let row = |r: ndarray::ArrayView1<'_, f32>| {
-                    r.iter().enumerate().filter(|&(_, &v)| v != 0.0).map(|(c, &v)| (c as u32, v)).collect()
+                    r.iter()
+                        .enumerate()
+                        .filter(|&(_, &v)| v != 0.0)
+                        .map(|(c, &v)| (c as u32, v))
+                        .collect()
                 };
                 Csr::from_rows(m.ncols(), m.axis_iter(Axis(0)).map(row).collect())
             }
@@ -82,7 +86,9 @@ impl Matrix {
                 let (cols, values) = m.row(r);
                 cols.iter().zip(values).find(|&(_, &v)| bad(v)).map(|(&c, &v)| (r, c as usize, v))
             }),
-            Self::Dense(m) => m.indexed_iter().find(|&(_, &v)| bad(v)).map(|((r, c), &v)| (r, c, v)),
+            Self::Dense(m) => {
+                m.indexed_iter().find(|&(_, &v)| bad(v)).map(|((r, c), &v)| (r, c, v))
+            }
         }
     }
 }

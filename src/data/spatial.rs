@@ -69,9 +69,13 @@ impl Dataset {
                 .advice(nearest::advice(keys::SPATIAL, self.obsm().keys().map(String::as_str)))
         })?;
         if spatial.ncols() < 2 {
-            return Err(Error::new(doing).expected("two columns, x and y").found(format!("{}", spatial.ncols())));
+            return Err(Error::new(doing)
+                .expected("two columns, x and y")
+                .found(format!("{}", spatial.ncols())));
         }
-        if let Some(i) = spatial.rows().into_iter().position(|r| !(r[0].is_finite() && r[1].is_finite())) {
+        if let Some(i) =
+            spatial.rows().into_iter().position(|r| !(r[0].is_finite() && r[1].is_finite()))
+        {
             return Err(Error::new(doing)
                 .expected("finite numbers")
                 .found(format!("{} at spot {i} ({})", spatial.row(i), self.obs().index()[i]))
@@ -97,7 +101,8 @@ impl Dataset {
         let library = self.library()?;
         ["hires", "lowres"].iter().find_map(|resolution| {
             let pixels = rgb(library.get(&["images", resolution])?)?;
-            let scale = library.get(&["scalefactors", &format!("tissue_{resolution}_scalef")])?.as_f64()?;
+            let scale =
+                library.get(&["scalefactors", &format!("tissue_{resolution}_scalef")])?.as_f64()?;
             let spot_diameter_px = self.scale_factor("spot_diameter_fullres")?;
             Some(TissueImage { pixels, scale, spot_diameter_px, resolution: (*resolution).into() })
         })

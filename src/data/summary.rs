@@ -13,7 +13,9 @@ impl fmt::Display for Dataset {
             f,
             "Dataset {n} spots x {g} genes, {:.1} % of X not zero, {}",
             100.0 * filled,
-            memory::human(self.x().bytes() + self.layers().values().map(|l| l.bytes()).sum::<u64>())
+            memory::human(
+                self.x().bytes() + self.layers().values().map(|l| l.bytes()).sum::<u64>()
+            )
         )?;
         let mut line = |name: &str, items: Vec<String>| {
             if items.is_empty() { Ok(()) } else { writeln!(f, "  {name:<7} {}", items.join(", ")) }

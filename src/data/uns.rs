@@ -60,6 +60,10 @@ impl Uns {
         if let Self::Map(m) = self { Some(m) } else { None }
     }
 
+    pub fn as_map_mut(&mut self) -> Option<&mut IndexMap<String, Uns>> {
+        if let Self::Map(m) = self { Some(m) } else { None }
+    }
+
     pub fn as_str(&self) -> Option<&str> {
         if let Self::Text(t) = self { Some(t) } else { None }
     }

@@ -1,3 +1,15 @@
 //! Spatial graphs: k nearest neighbours, radius, Delaunay.
 //!
-//! Imports `base` and `data`.
+//! Imports `base` and `data`. Every graph is checked before it is handed out: see `report`.
+
+mod delaunay;
+mod edges;
+mod knn;
+mod places;
+mod radius;
+mod report;
+
+pub use delaunay::delaunay;
+pub use edges::Graph;
+pub use knn::{KnnConfig, knn};
+pub use radius::{RadiusConfig, radius};

@@ -1,3 +1,6 @@
 //! Histology images: stain separation, descriptors of tissue, places in pixels and um.
 //!
 //! Imports `base` only.
+
+pub mod descriptor;
+pub mod stain;

@@ -1,3 +1,16 @@
-//! The training loop, its schedules and checkpoints.
+//! The training loop, its optimiser, its schedules and its checkpoints.
 //!
-//! Imports `base`, `batch`, `models`, `nn`.
+//! Imports `base`, `batch`, `data` (for the record of a run), `models`, `nn`.
+
+mod adam;
+pub mod checkpoint;
+mod config;
+mod fit;
+mod model;
+pub mod record;
+
+pub use adam::Adam;
+pub use checkpoint::Checkpoint;
+pub use config::{Config, TrainConfig};
+pub use fit::{Epoch, Fit, Run, Stop, fit};
+pub use model::{Extracted, Model, ModelOptions};

@@ -1,0 +1,122 @@
+//! The graph itself: a sorted list of edges and where it came from.
+
+use std::fmt;
+
+use crate::base::{Error, Result};
+use crate::data::{Csr, Unit};
+
+/// Directed edges between spots. A message runs from source to target, so the sources of a target
+/// are its neighbours. There are no self loops (a layer that wants them adds them) and no
+/// duplicates; edges ascend by (target, source).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Graph {
+    n_nodes: usize,
+    sources: Vec<u32>,
+    targets: Vec<u32>,
+    /// How it was made, as in "kNN, k = 6, symmetric".
+    pub rule: String,
+    /// Median distance from a spot to the nearest other position; NaN without coordinates.
+    pub median_spacing: f64,
+    /// The unit of `median_spacing`, that of the coordinates.
+    pub unit: Unit,
+    /// Micrometres a unit, where that is known.
+    pub um_per_unit: Option<f64>,
+    /// Spots without a neighbour.
+    pub isolated: usize,
+}
+
+impl Graph {
+    /// A graph of given edges, each `(source, target)`, in any order. Duplicates are dropped.
+    ///
+    /// # Errors
+    /// A self loop, or a spot that is not there.
+    pub fn from_edges(n_nodes: usize, edges: &[(u32, u32)]) -> Result<Self> {
+        if let Some((s, t)) = edges.iter().find(|(s, t)| s == t || (*s).max(*t) as usize >= n_nodes) {
+            return Err(Error::new("building a graph from edges")
+                .expected(format!("edges between two of {n_nodes} spots"))
+                .found(format!("an edge from {s} to {t}")));
+        }
+        Ok(Self::new(n_nodes, edges.iter().map(|&(s, t)| (t, s)).collect(), "given edges".into()))
+    }
+
+    /// From pairs `(target, source)` that are in range and no loops.
+    pub(super) fn new(n_nodes: usize, mut pairs: Vec<(u32, u32)>, rule: String) -> Self {
+        pairs.sort_unstable();
+        pairs.dedup();
+        let (targets, sources) = pairs.into_iter().unzip();
+        let mut graph = Self {
+            n_nodes,
+            sources,
+            targets,
+            rule,
+            median_spacing: f64::NAN,
+            unit: Unit::Unknown,
+            um_per_unit: None,
+            isolated: 0,
+        };
+        graph.isolated = graph.degrees().iter().filter(|&&d| d == 0).count();
+        graph
+    }
+
+    pub fn n_nodes(&self) -> usize {
+        self.n_nodes
+    }
+
+    /// Directed edges: a symmetric graph counts each pair twice.
+    pub fn n_edges(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// Where each edge starts, [E].
+    pub fn sources(&self) -> &[u32] {
+        &self.sources
+    }
+
+    /// Where each edge ends, [E], ascending.
+    pub fn targets(&self) -> &[u32] {
+        &self.targets
+    }
+
+    /// Neighbours of each spot (edges that end there), [N].
+    pub fn degrees(&self) -> Vec<usize> {
+        let mut degrees = vec![0; self.n_nodes];
+        for &t in &self.targets {
+            degrees[t as usize] += 1;
+        }
+        degrees
+    }
+
+    pub fn mean_degree(&self) -> f64 {
+        self.n_edges() as f64 / (self.n_nodes as f64).max(1.0)
+    }
+
+    /// The adjacency matrix, [N,N]: row = target, column = source, 1 for an edge.
+    pub fn to_csr(&self) -> Csr {
+        let mut rows = vec![Vec::new(); self.n_nodes];
+        for (&t, &s) in self.targets.iter().zip(&self.sources) {
+            rows[t as usize].push((s, 1.0));
+        }
+        Csr::from_rows(self.n_nodes, rows)
+    }
+}
+
+impl fmt::Display for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let degrees = self.degrees();
+        let (least, most) = (degrees.iter().min().unwrap_or(&0), degrees.iter().max().unwrap_or(&0));
+        writeln!(f, "Graph {} spots, {} directed edges ({})", self.n_nodes, self.n_edges(), self.rule)?;
+        write!(f, "  neighbours  {:.2} a spot, {least} to {most}", self.mean_degree())?;
+        if self.isolated > 0 {
+            write!(f, "; {} spots have none", self.isolated)?;
+        }
+        writeln!(f)?;
+        if self.median_spacing.is_finite() {
+            write!(f, "  spacing     {:.4} {} (median)", self.median_spacing, self.unit.name())?;
+            match self.um_per_unit {
+                Some(um) if self.unit == Unit::Px => writeln!(f, " = {:.1} um", self.median_spacing * um)?,
+                _ => writeln!(f)?,
+            }
+        }
+        Ok(())
+    }
+}

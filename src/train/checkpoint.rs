@@ -1,0 +1,260 @@
+//! Checkpoints: one safetensors file, whole or absent.
+//!
+//! Weights stand under the names of the reference implementation, so that PyTorch loads them by
+//! name. Beside them stand `optimizer.*`, Adam's two moments, and `history`, a row an epoch. The
+//! JSON record (configuration, genes in order, versions, seed, epoch) is the header's metadata
+//! under the key `spatia`. There is no state of a random generator to keep: epoch `e` draws from
+//! a generator seeded by `(seed, e)`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+use super::adam::Adam;
+use super::config::TrainConfig;
+use super::fit::Epoch;
+use super::model::{Model, ModelOptions};
+use crate::base::{self, Error, Result, files};
+use crate::models::GvaeConfig;
+
+const FORMAT: u32 = 1;
+const RECORD: &str = "spatia";
+const HISTORY: &str = "history";
+const OPTIMIZER: &str = "optimizer.";
+
+/// What a checkpoint says of itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of this layout.
+    pub format: u32,
+    /// Version of Spatia that wrote it.
+    pub spatia: String,
+    /// Epochs done.
+    pub epoch: u64,
+    pub model: GvaeConfig,
+    pub training: TrainConfig,
+    /// Seed, device and preparation.
+    pub options: ModelOptions,
+    pub image_features: usize,
+    /// Threads that libtorch used; another number may change the last bits of a sum.
+    pub threads: i32,
+    /// In the order of the columns of X.
+    pub genes: Vec<String>,
+}
+
+/// A checkpoint in memory.
+#[derive(Debug)]
+pub struct Checkpoint {
+    pub record: Record,
+    tensors: HashMap<String, Tensor>,
+}
+
+/// Writes the checkpoint of an epoch into `folder` and returns its path.
+///
+/// # Errors
+/// That the folder cannot be made or the file not written.
+pub fn save(
+    folder: &Path,
+    model: &Model,
+    training: &TrainConfig,
+    adam: &Adam,
+    history: &[Epoch],
+) -> Result<PathBuf> {
+    let path = folder.join(format!("checkpoint_epoch_{:04}.safetensors", model.epoch));
+    let doing = format!("writing the checkpoint {}", path.display());
+    let record = Record {
+        format: FORMAT,
+        spatia: env!("CARGO_PKG_VERSION").into(),
+        epoch: model.epoch,
+        model: model.net.config().clone(),
+        training: training.clone(),
+        options: model.options.clone(),
+        image_features: model.net.image_features(),
+        threads: tch::get_num_threads(),
+        genes: model.genes.clone(),
+    };
+    let json = serde_json::to_string(&record).map_err(|e| Error::io(&doing, e))?;
+    let rows: Vec<f64> = history.iter().flat_map(|e| e.values()).collect();
+    let history = Tensor::from_slice(&rows).view([-1, Epoch::NAMES.len() as i64]);
+    let weights = model.net.vars().named().map(|(n, t)| (n.to_owned(), t));
+    let state = adam.state().map(|(n, t)| (format!("{OPTIMIZER}{n}"), t));
+    let all: Vec<(String, Bytes)> = weights
+        .chain(state)
+        .chain(std::iter::once((HISTORY.to_owned(), &history)))
+        .map(|(name, tensor)| Ok((name, Bytes::of(tensor)?)))
+        .collect::<Result<_>>()?;
+    let views: Vec<(&str, TensorView<'_>)> = all
+        .iter()
+        .map(|(name, b)| Ok((name.as_str(), TensorView::new(b.kind, b.shape.clone(), &b.bytes)?)))
+        .collect::<Result<_, safetensors::SafeTensorError>>()
+        .map_err(|e| Error::io(&doing, e))?;
+    let file = serialize(views, Some(HashMap::from([(RECORD.to_owned(), json)])))
+        .map_err(|e| Error::io(&doing, e))?;
+    files::write(&path, file)?;
+    Ok(path)
+}
+
+impl Checkpoint {
+    /// Reads a checkpoint; of a folder, the one of the latest epoch.
+    ///
+    /// # Errors
+    /// No such file, a file that is cut short or no checkpoint of Spatia, or one of a later format.
+    pub fn read(path: &Path) -> Result<Self> {
+        let path = &latest(path)?;
+        let doing = || format!("reading the checkpoint {}", path.display());
+        let not_ours = |found: String| {
+            Error::new(doing())
+                .expected("a safetensors file that Spatia wrote")
+                .found(found)
+                .advice(
+                    "Give a checkpoint_epoch_*.safetensors of a run, or the folder that holds them",
+                )
+        };
+        let bytes = std::fs::read(path).map_err(|e| Error::io(doing(), e))?;
+        let file = SafeTensors::deserialize(&bytes)
+            .map_err(|e| not_ours(format!("a file that does not parse ({e})")))?;
+        let (_, header) =
+            SafeTensors::read_metadata(&bytes).map_err(|e| not_ours(e.to_string()))?;
+        let json = header.metadata().as_ref().and_then(|m| m.get(RECORD));
+        let json = json.ok_or_else(|| not_ours("one without Spatia's record".into()))?;
+        let record: Record = serde_json::from_str(json)
+            .map_err(|e| not_ours(format!("a record that does not parse ({e})")))?;
+        if record.format != FORMAT {
+            return Err(not_ours(format!("layout {} (this Spatia reads {FORMAT})", record.format))
+                .advice("Use the version of Spatia that wrote it"));
+        }
+        let tensors = file
+            .iter()
+            .map(|(name, view)| {
+                Ok((
+                    name.to_owned(),
+                    tensor(&view)
+                        .ok_or_else(|| not_ours(format!("'{name}' of type {}", view.dtype())))?,
+                ))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { record, tensors })
+    }
+
+    /// The model of the checkpoint, on the device that `device` names.
+    pub fn model(&self, device: &str) -> Result<Model> {
+        let options = ModelOptions { device: device.to_owned(), ..self.record.options.clone() };
+        let mut model = Model::for_genes(
+            self.record.genes.clone(),
+            self.record.image_features,
+            self.record.model.clone(),
+            options,
+        )?;
+        model.net.vars().load(|name| self.tensors.get(name).map(Tensor::shallow_clone))?;
+        model.epoch = self.record.epoch;
+        Ok(model)
+    }
+
+    /// The rows of the history.
+    pub fn history(&self) -> Vec<Epoch> {
+        let Some(rows) = self.tensors.get(HISTORY) else { return Vec::new() };
+        let flat = Vec::<f64>::try_from(rows.reshape([-1])).unwrap_or_default();
+        flat.chunks_exact(Epoch::NAMES.len()).map(Epoch::from_values).collect()
+    }
+
+    /// Puts model, optimiser and history back to where they stood after the checkpoint's epoch.
+    ///
+    /// # Errors
+    /// A model of other dimensions, genes or seed.
+    pub fn restore(&self, model: &mut Model, adam: &mut Adam) -> Result<Vec<Epoch>> {
+        let doing = "resuming from a checkpoint";
+        let r = &self.record;
+        let refuse = |expected: String, found: String| {
+            Err(Error::new(doing).expected(expected).found(found).advice(
+                "Resume with the model, data and seed that the run began with, or start without resume",
+            ))
+        };
+        if r.model != *model.net.config() {
+            return refuse(
+                format!("a model of {:?}", r.model),
+                format!("{:?}", model.net.config()),
+            );
+        }
+        if r.genes != model.genes {
+            return refuse(
+                format!("its {} genes", r.genes.len()),
+                format!("{} others", model.genes.len()),
+            );
+        }
+        if r.options.seed != model.options.seed {
+            return refuse(format!("seed {}", r.options.seed), model.options.seed.to_string());
+        }
+        model.net.vars().load(|name| self.tensors.get(name).map(Tensor::shallow_clone))?;
+        let state =
+            |name: &str| self.tensors.get(&format!("{OPTIMIZER}{name}")).map(Tensor::shallow_clone);
+        adam.restore(r.epoch, state).ok_or_else(|| {
+            Error::new(doing)
+                .kind(base::Kind::Missing)
+                .expected("the optimiser's state")
+                .found("a part missing")
+        })?;
+        model.epoch = r.epoch;
+        Ok(self.history())
+    }
+}
+
+/// The file itself, or of a folder the checkpoint of the latest epoch.
+fn latest(path: &Path) -> Result<PathBuf> {
+    files::exists(path)?;
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let entries =
+        std::fs::read_dir(path).map_err(|e| Error::io(format!("listing {}", path.display()), e))?;
+    let ours = |p: &PathBuf| {
+        let name = p.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("checkpoint_epoch_") && name.ends_with(".safetensors")
+    };
+    entries.flatten().map(|e| e.path()).filter(ours).max().ok_or_else(|| {
+        Error::new(format!("looking for a checkpoint in {}", path.display()))
+            .kind(base::Kind::Missing)
+            .expected("checkpoint_epoch_*.safetensors")
+            .found("none")
+    })
+}
+
+/// A tensor as safetensors holds it.
+struct Bytes {
+    kind: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Bytes {
+    fn of(tensor: &Tensor) -> Result<Self> {
+        let t = tensor.detach().to_device(Device::Cpu).contiguous();
+        let (kind, width) = match t.kind() {
+            Kind::Float => (Dtype::F32, 4),
+            Kind::Double => (Dtype::F64, 8),
+            Kind::Int64 => (Dtype::I64, 8),
+            other => {
+                return Err(Error::new("writing a tensor")
+                    .expected("floats or integers")
+                    .found(format!("{other:?}")));
+            }
+        };
+        let shape = t.size().iter().map(|&n| n as usize).collect();
+        let mut bytes = vec![0; t.numel() * width];
+        t.copy_data_u8(&mut bytes, t.numel());
+        Ok(Self { kind, shape, bytes })
+    }
+}
+
+fn tensor(view: &TensorView<'_>) -> Option<Tensor> {
+    let kind = match view.dtype() {
+        Dtype::F32 => Kind::Float,
+        Dtype::F64 => Kind::Double,
+        Dtype::I64 => Kind::Int64,
+        _ => return None,
+    };
+    let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
+    Some(Tensor::from_data_size(view.data(), &shape, kind))
+}

@@ -1,0 +1,243 @@
+//! The training loop. Full batch: every epoch is one pass over all spots of the graph.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::no_grad;
+
+use super::adam::Adam;
+use super::checkpoint::{self, Checkpoint};
+use super::config::TrainConfig;
+use super::model::Model;
+use crate::base::{Error, Kind, Result, interrupt, memory, progress, seed};
+use crate::batch::gvae::memory_needed;
+use crate::data::Dataset;
+use crate::graph::Graph;
+use crate::models::gvae::Batch;
+
+/// Options of [`fit`]: those of training, and where checkpoints go and come from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Fit {
+    #[serde(flatten)]
+    pub training: TrainConfig,
+    /// Folder for checkpoints; without one nothing is written.
+    pub checkpoints: Option<PathBuf>,
+    /// Checkpoint, or folder of checkpoints, to go on from.
+    pub resume: Option<PathBuf>,
+}
+
+/// One epoch's numbers; losses in nats a spot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Epoch {
+    /// Counted from 1: the number of passes done.
+    pub epoch: u64,
+    /// `nll + beta * kl`.
+    pub loss: f64,
+    /// Reconstruction: negative log-likelihood of the counts.
+    pub nll: f64,
+    /// KL divergence of posterior from prior.
+    pub kl: f64,
+    /// Weight of the KL divergence.
+    pub beta: f64,
+    /// Norm of the gradient before clipping.
+    pub gradient_norm: f64,
+    pub seconds: f64,
+}
+
+/// Why training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// All epochs were done.
+    Finished,
+    /// `patience` ran out.
+    Early,
+}
+
+/// What training leaves beside the trained model.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub history: Vec<Epoch>,
+    pub stop: Stop,
+    /// The last checkpoint, where there is a folder for them.
+    pub checkpoint: Option<PathBuf>,
+    /// Wall-clock time of this call.
+    pub seconds: f64,
+}
+
+/// Trains a model on a dataset and its graph.
+///
+/// The same model, data, options and number of threads give the same bits, and so does a run that
+/// was stopped and resumed.
+///
+/// # Errors
+/// What [`Model::batch`] refuses; too little memory; a loss that is no number
+/// ([`Kind::Numeric`]), which names the epoch, the tensor and the last good checkpoint; an
+/// interrupt ([`Kind::Interrupted`]) after the running epoch, saved, with how to resume.
+pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Result<Run> {
+    let Fit { training, checkpoints, resume } = options;
+    training.check()?;
+    let needed = memory_needed(ds.n_obs(), ds.n_vars(), graph.n_edges(), model.net.config());
+    memory::require(
+        "training the graph VAE",
+        needed,
+        "Keep fewer genes (highly_variable_genes) or spots",
+    )?;
+
+    let begun = Instant::now();
+    let batch = model.batch(ds, graph)?;
+    let mut adam = Adam::new(model.net.vars(), training.learning_rate, training.weight_decay);
+    let mut history = match resume {
+        Some(path) => Checkpoint::read(path)?.restore(model, &mut adam)?,
+        None => Vec::new(),
+    };
+    let mut saved = resume.clone();
+    let mut stop = Stop::Finished;
+
+    let first = history.len() as u64;
+    let job = progress::Job::new("training", first, training.epochs);
+    for epoch in first..training.epochs {
+        let started = Instant::now();
+        let beta = training.beta(epoch);
+        let loss = {
+            let _rng = seed::torch(model.options.seed, epoch + 1);
+            adam.zero_grad();
+            let loss = model.net.loss(&batch, beta);
+            loss.total.backward();
+            loss
+        };
+        let mut row = Epoch {
+            epoch: epoch + 1,
+            loss: loss.total.double_value(&[]),
+            nll: loss.nll.double_value(&[]),
+            kl: loss.kl.double_value(&[]),
+            beta,
+            gradient_norm: adam.gradient_norm(),
+            seconds: 0.0,
+        };
+        if !(row.loss.is_finite() && row.gradient_norm.is_finite()) {
+            return Err(not_a_number(model, &batch, &adam, &row, saved.as_deref()));
+        }
+        adam.step(clip(row.gradient_norm, training.gradient_clip));
+        row.seconds = started.elapsed().as_secs_f64();
+        model.epoch = row.epoch;
+        history.push(row);
+
+        let milestone = row.epoch % training.log_interval == 0 || row.epoch == 1;
+        job.step(row.epoch, &row.to_string(), milestone);
+        let interrupted = interrupt::requested();
+        if out_of_patience(&history, training) {
+            stop = Stop::Early;
+        }
+        let last = row.epoch == training.epochs || stop == Stop::Early;
+        let due = training.save_interval > 0 && row.epoch % training.save_interval == 0;
+        if let Some(folder) = checkpoints.as_deref().filter(|_| due || last || interrupted) {
+            saved = Some(checkpoint::save(folder, model, training, &adam, &history)?);
+        }
+        if interrupted && !last {
+            return Err(stopped(&row, training, checkpoints.is_some(), saved.as_deref()));
+        }
+        if last {
+            break;
+        }
+    }
+    Ok(Run { history, stop, checkpoint: saved, seconds: begun.elapsed().as_secs_f64() })
+}
+
+/// What the gradient is multiplied by so that its norm is at most `limit` (none at 0).
+fn clip(norm: f64, limit: f64) -> f64 {
+    if limit > 0.0 { (limit / (norm + 1e-6)).min(1.0) } else { 1.0 }
+}
+
+/// Whether the loss has not fallen for `patience` epochs since annealing ended.
+fn out_of_patience(history: &[Epoch], training: &TrainConfig) -> bool {
+    let settled = history.get(training.kl_annealing_end as usize..).unwrap_or_default();
+    let best = settled.iter().min_by(|a, b| a.loss.total_cmp(&b.loss));
+    let (Some(best), Some(last)) = (best, settled.last()) else { return false };
+    training.patience > 0 && last.epoch - best.epoch >= training.patience
+}
+
+fn stopped(row: &Epoch, training: &TrainConfig, saves: bool, saved: Option<&Path>) -> Error {
+    let doing = format!("training, stopped after epoch {} of {}", row.epoch, training.epochs);
+    let advice = match saved.filter(|_| saves) {
+        Some(p) => format!("Saved {0}. Go on with resume = \"{0}\" (--resume {0})", p.display()),
+        None => "The model keeps its state, but nothing was written: give a folder for checkpoints to be able to resume".into(),
+    };
+    Error::interrupted(doing).advice(advice)
+}
+
+/// Finds the tensor in which the trouble shows first.
+fn not_a_number(
+    model: &Model,
+    batch: &Batch,
+    adam: &Adam,
+    row: &Epoch,
+    saved: Option<&Path>,
+) -> Error {
+    let finite = |t: &tch::Tensor| t.isfinite().all().int64_value(&[]) == 1;
+    let tensor = no_grad(|| {
+        let e = model.net.encode(batch, false);
+        e.first_not_finite().map(str::to_owned).or_else(|| {
+            let d = model.net.decode(&e.mu_q, false);
+            [("mean", &d.mean), ("theta", &d.theta), ("pi_logit", &d.pi_logit)]
+                .into_iter()
+                .find(|(_, t)| !finite(t))
+                .map(|(n, _)| n.to_owned())
+        })
+    });
+    let tensor = tensor
+        .or_else(|| adam.first_bad_gradient().map(|n| format!("the gradient of {n}")))
+        .unwrap_or_else(|| "the loss".into());
+    let good = saved.map_or("No checkpoint was written before it".into(), |p| {
+        format!("Last good checkpoint: {}", p.display())
+    });
+    Error::new(format!("training, epoch {}", row.epoch))
+        .kind(Kind::Numeric)
+        .expected("a loss and a gradient that are finite")
+        .found(format!(
+            "nll {}, kl {}, gradient norm {}; first seen in {tensor}",
+            row.nll, row.kl, row.gradient_norm
+        ))
+        .advice(format!("{good}. A smaller learning_rate or gradient_clip usually helps"))
+}
+
+impl Epoch {
+    /// Columns of the history, in the order of [`values`](Self::values).
+    pub const NAMES: [&'static str; 7] =
+        ["epoch", "loss", "nll", "kl", "beta", "gradient_norm", "seconds"];
+
+    pub fn values(&self) -> [f64; 7] {
+        [
+            self.epoch as f64,
+            self.loss,
+            self.nll,
+            self.kl,
+            self.beta,
+            self.gradient_norm,
+            self.seconds,
+        ]
+    }
+
+    /// The inverse of [`values`](Self::values); missing ones are NaN.
+    pub fn from_values(values: &[f64]) -> Self {
+        let at = |i: usize| values.get(i).copied().unwrap_or(f64::NAN);
+        Self {
+            epoch: at(0) as u64,
+            loss: at(1),
+            nll: at(2),
+            kl: at(3),
+            beta: at(4),
+            gradient_norm: at(5),
+            seconds: at(6),
+        }
+    }
+}
+
+impl std::fmt::Display for Epoch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let held = memory::human(memory::now().resident);
+        write!(f, "nll {:.2}  kl {:.3}  beta {:.2}  memory {held}", self.nll, self.kl, self.beta)
+    }
+}
