@@ -8,7 +8,7 @@ pub mod keys;
 mod matrix;
 mod spatial;
 mod summary;
-mod table;
+pub mod table;
 mod uns;
 
 pub use csr::Csr;

@@ -135,22 +135,12 @@ impl Table {
 
     /// A numeric (or boolean) column as `f64`; missing values become NaN.
     pub fn f64(&self, name: &str) -> Result<Vec<f64>> {
-        let column = self.column(name)?;
-        if !(column.dtype().is_primitive_numeric() || column.dtype().is_bool()) {
-            return Err(Error::new(format!("reading column '{name}' as numbers"))
-                .expected("a numeric column")
-                .found(format!("type {}", column.dtype())));
-        }
-        let failed = |e| Error::io(format!("reading column '{name}' as numbers"), e);
-        let cast = column.cast(&DataType::Float64).map_err(failed)?;
-        Ok(cast.f64().map_err(failed)?.iter().map(|v| v.unwrap_or(f64::NAN)).collect())
+        numbers(self.column(name)?)
     }
 
     /// Any column as text; missing values become `None`.
     pub fn text(&self, name: &str) -> Result<Vec<Option<String>>> {
-        let failed = |e| Error::io(format!("reading column '{name}' as text"), e);
-        let cast = self.column(name)?.cast(&DataType::String).map_err(failed)?;
-        Ok(cast.str().map_err(failed)?.iter().map(|v| v.map(str::to_owned)).collect())
+        texts(self.column(name)?)
     }
 
     /// Whether the column holds groups rather than quantities: text, categories or booleans.
@@ -194,4 +184,33 @@ fn categorical<'a>(
     Column::new(name.into(), values.collect::<Vec<_>>())
         .strict_cast(&DataType::from_frozen_categories(known))
         .map_err(failed)
+}
+
+/// A categorical column; `None` is a missing value.
+pub fn categories(name: &str, values: &[Option<String>]) -> Result<Column> {
+    Column::new(name.into(), values)
+        .cast(&DataType::from_categories(Categories::global()))
+        .map_err(|e| Error::io(format!("making categories of column '{name}'"), e))
+}
+
+/// A numeric (or boolean) column as `f64`; missing values become NaN.
+///
+/// # Errors
+/// A column of text or categories.
+pub fn numbers(column: &Column) -> Result<Vec<f64>> {
+    let doing = format!("reading column '{}' as numbers", column.name());
+    if !(column.dtype().is_primitive_numeric() || column.dtype().is_bool()) {
+        let found = format!("type {}", column.dtype());
+        return Err(Error::new(doing).expected("a numeric column").found(found));
+    }
+    let failed = |e| Error::io(doing.clone(), e);
+    let cast = column.cast(&DataType::Float64).map_err(failed)?;
+    Ok(cast.f64().map_err(failed)?.iter().map(|v| v.unwrap_or(f64::NAN)).collect())
+}
+
+/// Any column as text; missing values become `None`.
+pub fn texts(column: &Column) -> Result<Vec<Option<String>>> {
+    let failed = |e| Error::io(format!("reading column '{}' as text", column.name()), e);
+    let cast = column.cast(&DataType::String).map_err(failed)?;
+    Ok(cast.str().map_err(failed)?.iter().map(|v| v.map(str::to_owned)).collect())
 }

@@ -1,23 +1,24 @@
 //! `spatia info`: versions, devices, threads and memory.
 
 use crate::base::{device, memory};
+use crate::script;
 
-/// The revision of the source this binary was built from, where that was known.
-const REVISION: Option<&str> = option_env!("SPATIA_REVISION");
-
-/// "0.1.0 (ed6eec8)".
+/// "0.1.0 (ed6eec8a41b2)".
 pub fn version() -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    REVISION.filter(|r| !r.is_empty()).map_or(version.to_owned(), |r| format!("{version} ({r})"))
+    let v = script::versions();
+    let of = |name| v.get(name).map_or("unknown", String::as_str);
+    format!("{} ({})", of("spatia"), of("revision"))
 }
 
 /// Names and values, in the order they are shown.
 pub fn facts() -> Vec<(&'static str, String)> {
     let (major, minor, patch) = hdf5::library_version();
     let m = memory::now();
+    let libtorch = script::versions().remove("libtorch").unwrap_or_default();
+    let folder = device::libtorch_folder().unwrap_or_default();
     vec![
         ("spatia", version()),
-        ("libtorch", libtorch()),
+        ("libtorch", format!("{libtorch} in {}", folder.display())),
         ("rhai", locked("rhai")),
         ("hdf5", format!("{major}.{minor}.{patch}")),
         ("cpu", format!("{} threads for libtorch", tch::get_num_threads())),
@@ -27,19 +28,6 @@ pub fn facts() -> Vec<(&'static str, String)> {
             format!("{} held, {} free of {}", memory::human(m.resident), memory::human(m.available), memory::human(m.total)),
         ),
     ]
-}
-
-/// The version beside the library that the process runs with.
-pub fn libtorch() -> String {
-    let Some(lib) = device::libtorch_folder() else { return "unknown".into() };
-    let folder = lib.parent().unwrap_or(&lib);
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
-    let version = read("build-version").map(|t| t.trim().to_owned()).or_else(|| {
-        let text = read("version.py")?;
-        let line = text.lines().find(|l| l.starts_with("__version__"))?;
-        Some(line.split(['\'', '"']).nth(1)?.to_owned())
-    });
-    format!("{} in {}", version.as_deref().unwrap_or("unknown version"), folder.display())
 }
 
 /// The version of a crate that this binary was locked to.

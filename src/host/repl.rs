@@ -5,13 +5,27 @@ use std::path::PathBuf;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Completer, Config, Editor, Helper, Highlighter, Hinter};
+use rustyline::completion::Completer;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::{Config, Editor, Helper};
 
 use super::{Exit, Session, report, signals, terminal};
 
 /// Asks for more lines while a bracket is open or the last line is not finished.
-#[derive(Completer, Helper, Highlighter, Hinter)]
 struct Lines;
+
+impl Helper for Lines {}
+
+impl Completer for Lines {
+    type Candidate = String;
+}
+
+impl Highlighter for Lines {}
+
+impl Hinter for Lines {
+    type Hint = String;
+}
 
 impl Validator for Lines {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {

@@ -1,31 +1,26 @@
-//! Progress on stderr: a bar in a terminal, plain lines at a calm pace where output is piped.
+//! Progress on stderr: a bar in a terminal, a line for every milestone where output is piped.
 
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::base::memory;
 use crate::base::progress::{self, Sink, Step};
-
-/// The time between two plain lines of one job.
-const PACE: Duration = Duration::from_secs(5);
 
 /// Shows progress and notes of the whole process on stderr.
 pub fn install() {
     if std::io::stderr().is_terminal() {
         progress::install(Some(Arc::new(Bars::default())));
     } else {
-        progress::install(Some(Arc::new(Lines::default())));
+        progress::install(Some(Arc::new(Lines)));
     }
 }
 
-/// What a step says besides its number: the job's own words, time left, memory.
+/// What a step says besides its number: the job's own words and the time left.
 fn details(step: &Step<'_>) -> String {
     let left = step.eta.map(|t| format!("{} left", clock(t))).unwrap_or_default();
-    let memory = memory::human(memory::now().resident);
-    [step.message, &left, &memory].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(", ")
+    [step.message, &left].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join("  ")
 }
 
 fn clock(t: Duration) -> String {
@@ -76,8 +71,7 @@ impl Sink for Bars {
     }
 }
 
-#[derive(Default)]
-struct Lines(Mutex<Option<(String, Instant)>>);
+struct Lines;
 
 impl Sink for Lines {
     fn note(&self, text: &str) {
@@ -85,15 +79,10 @@ impl Sink for Lines {
     }
 
     fn step(&self, step: &Step<'_>) {
-        let mut last = self.0.lock().unwrap_or_else(|e| e.into_inner());
-        let due = last.as_ref().is_none_or(|(name, at)| name != step.name || at.elapsed() >= PACE);
-        if due || step.done == step.total {
-            eprintln!("{} {}/{}: {}", step.name, step.done, step.total, details(step));
-            *last = Some((step.name.to_owned(), Instant::now()));
+        if step.milestone || step.done == step.total {
+            eprintln!("{} {}/{}  {}", step.name, step.done, step.total, details(step));
         }
     }
 
-    fn end(&self, _name: &str) {
-        self.0.lock().unwrap_or_else(|e| e.into_inner()).take();
-    }
+    fn end(&self, _name: &str) {}
 }

@@ -28,6 +28,14 @@ pub fn write1(path: &Path, values: &[f32]) -> Result<()> {
     save(path, &ArrayView1::from(values))
 }
 
+/// Writes whole numbers as little-endian i64, through a temporary file.
+///
+/// # Errors
+/// A place that cannot be written.
+pub fn write_integers(path: &Path, values: &[i64]) -> Result<()> {
+    save(path, &ArrayView1::from(values))
+}
+
 /// Reads a matrix.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use std::fmt::Display;
 use std::rc::Rc;
 
 use rhai::plugin::{FnManifestEntry, ModuleManifest};
-use rhai::{Dynamic, Engine, FLOAT, FuncRegistration, INT, Module, NativeCallContext, RhaiFunc, Variant};
+use rhai::{Dynamic, Engine, FLOAT, FuncRegistration, INT, Map, Module, NativeCallContext, RhaiFunc, Variant};
 
 use super::error::guard;
 
@@ -45,15 +45,10 @@ fn module(part: &Part) -> Module {
         taken.insert((f.name(), types.to_vec()));
     });
     each(part, &mut |f, types| {
-        let floats: Rc<[usize]> = (0..types.len()).filter(|&i| types[i] == TypeId::of::<FLOAT>()).collect();
-        let call = wrapped(part, f, floats.clone());
-        // One registration for each choice of integers among the floats; the first has none.
-        for choice in 0..1_usize << floats.len() {
-            let mut types = types.to_vec();
-            for (_, &i) in floats.iter().enumerate().filter(|(bit, _)| choice & (1 << bit) != 0) {
-                types[i] = TypeId::of::<INT>();
-            }
-            if choice == 0 || !taken.contains(&(f.name(), types.clone())) {
+        let call = wrapped(part, f, types);
+        FuncRegistration::new(f.name()).set_into_module_raw(&mut module, types, call.clone());
+        for types in variants(types) {
+            if !taken.contains(&(f.name(), types.clone())) {
                 FuncRegistration::new(f.name()).set_into_module_raw(&mut module, types, call.clone());
             }
         }
@@ -65,16 +60,42 @@ fn each(part: &Part, f: &mut dyn FnMut(&'static FnManifestEntry, &[TypeId])) {
     part.manifest.for_each_fn(false, &mut |entry| entry.with_param_types(&mut |types| f(entry, types)));
 }
 
-fn wrapped(part: &Part, entry: &'static FnManifestEntry, floats: Rc<[usize]>) -> RhaiFunc {
+/// Other ways to call a function: an integer for any float, and without the options at the end.
+fn variants(types: &[TypeId]) -> Vec<Vec<TypeId>> {
+    let mut all = vec![types.to_vec()];
+    for i in floats(types) {
+        let integers = all.clone().into_iter().map(|mut types| {
+            types[i] = TypeId::of::<INT>();
+            types
+        });
+        all.extend(integers);
+    }
+    if types.last() == Some(&TypeId::of::<Map>()) {
+        all.extend(all.clone().iter().map(|types| types[..types.len() - 1].to_vec()));
+    }
+    all
+}
+
+fn floats(types: &[TypeId]) -> impl Iterator<Item = usize> {
+    (0..types.len()).filter(|&i| types[i] == TypeId::of::<FLOAT>())
+}
+
+fn wrapped(part: &Part, entry: &'static FnManifestEntry, types: &[TypeId]) -> RhaiFunc {
     let native = entry.func();
-    let (owner, name) = (part.name, entry.name());
+    let (owner, name, count) = (part.name, entry.name(), types.len());
+    let floats: Vec<usize> = floats(types).collect();
     let func = Rc::new(move |context: Option<NativeCallContext<'_>>, args: &mut [&mut Dynamic]| {
-        for &i in floats.iter() {
+        for &i in &floats {
             if let Ok(v) = args[i].as_int() {
                 *args[i] = Dynamic::from_float(v as FLOAT);
             }
         }
-        guard(|| format!("calling {owner}::{name}"), || native.call(context, args))
+        let mut options = Dynamic::from(Map::new());
+        let mut all: Vec<&mut Dynamic> = args.iter_mut().map(|a| &mut **a).collect();
+        if all.len() < count {
+            all.push(&mut options);
+        }
+        guard(|| format!("calling {}", spelled(owner, name)), || native.call(context, &mut all))
     });
     let (has_context, is_pure, is_volatile) = (native.has_context(), true, true);
     if native.is_method_call() {
@@ -82,6 +103,11 @@ fn wrapped(part: &Part, entry: &'static FnManifestEntry, floats: Rc<[usize]>) ->
     } else {
         RhaiFunc::Pure { func, has_context, is_pure, is_volatile }
     }
+}
+
+fn spelled(owner: &str, name: &str) -> String {
+    let bare = name.trim_start_matches("get$").trim_start_matches("index$");
+    if owner.starts_with(|c: char| c.is_ascii_lowercase()) { format!("{owner}::{bare}") } else { format!("{owner}.{bare}") }
 }
 
 /// Names a type of object and shows it by its `Display`.

@@ -2,6 +2,7 @@
 //! caught on the way.
 
 use std::cell::Cell;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Once;
@@ -47,6 +48,12 @@ impl Raised {
             Kind::Resource => "resource",
             Kind::Interrupted => "interrupted",
         }
+    }
+}
+
+impl fmt::Display for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
     }
 }
 

@@ -3,31 +3,98 @@
 //! Imports all layers below; no loops and no arithmetic here.
 
 mod bind;
+mod cluster;
+mod column;
+mod convert;
+mod data;
+mod dataset;
+pub mod docs;
 mod error;
+mod failure;
+mod graph;
+mod image;
 mod interpreter;
+mod model;
 mod params;
+mod prep;
 mod resolver;
+mod run;
+mod score;
 mod shown;
+mod sim;
+mod slots;
 pub mod source;
+mod table;
+mod tensor;
+mod values;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use rhai::plugin::exported_manifest;
 use rhai::{Dynamic, Engine};
 use serde_json::Value;
 
-use bind::Part;
+use bind::{Part, object};
 pub use error::{Failure, Place};
 use interpreter::State;
 pub use interpreter::{Interpreter, Shown};
 pub use params::{Param, Signature};
+use resolver::STDLIB;
 
 /// The language, part by part, in the order of the reference.
-const PARTS: &[Part] = &[];
+const PARTS: &[Part] = &[
+    part("data", "Reading datasets.", exported_manifest!(data::functions)),
+    part("prep", "What is computed from X before any model.", exported_manifest!(prep::functions)),
+    part("graph", "Which spots are neighbours.", exported_manifest!(graph::functions)),
+    part("image", "What the tissue image says of each spot.", exported_manifest!(image::functions)),
+    part("models", "Networks, fresh or from a checkpoint.", exported_manifest!(model::functions)),
+    part("train", "Training, its configuration and its record.", exported_manifest!(run::functions)),
+    part("cluster", "Groups of spots.", exported_manifest!(cluster::functions)),
+    part("score", "How well a result agrees with what is known.", exported_manifest!(score::functions)),
+    part("sim", "Tissue whose truth is known.", exported_manifest!(sim::functions)),
+    part("", "Functions that stand alone.", exported_manifest!(tensor::functions)),
+    part("Dataset", "Spots by genes, with all that is known of both.", exported_manifest!(dataset::methods)),
+    part("Rows", "`ds.obs` and `ds.var`: columns of spots and of genes.", exported_manifest!(slots::rows)),
+    part("Matrices", "`ds.obsm` and `ds.varm`: matrices beside X.", exported_manifest!(slots::matrices)),
+    part("Layers", "`ds.layers`: other values of the shape of X.", exported_manifest!(slots::layers)),
+    part("Tree", "`ds.uns`: a tree of other values.", exported_manifest!(slots::tree)),
+    part("Matrix", "Values of spots by genes, sparse or dense.", exported_manifest!(values::methods)),
+    part("Column", "One value a spot or a gene.", exported_manifest!(column::methods)),
+    part("Table", "Columns of equal length.", exported_manifest!(table::methods)),
+    part("Tensor", "Numbers with a shape, on the CPU.", exported_manifest!(tensor::methods)),
+    part("Graph", "Spots and which of them are neighbours.", exported_manifest!(graph::methods)),
+    part("Model", "A network and what it needs to meet data again.", exported_manifest!(model::methods)),
+    part("Run", "What training leaves beside the trained model.", exported_manifest!(run::methods)),
+    part("Error", "What `catch` gets of a call that failed.", exported_manifest!(failure::methods)),
+];
+
+const fn part(name: &'static str, doc: &'static str, manifest: &'static rhai::plugin::ModuleManifest) -> Part {
+    Part { name, doc, manifest }
+}
 
 fn install(engine: &mut Engine) {
     for part in PARTS {
         part.install(engine);
     }
+    object::<dataset::Dataset>(engine, "Dataset");
+    object::<slots::Rows>(engine, "Rows");
+    object::<slots::Matrices>(engine, "Matrices");
+    object::<slots::Layers>(engine, "Layers");
+    object::<slots::Tree>(engine, "Tree");
+    object::<values::Matrix>(engine, "Matrix");
+    object::<column::Column>(engine, "Column");
+    object::<table::Table>(engine, "Table");
+    object::<tensor::Tensor>(engine, "Tensor");
+    object::<graph::Graph>(engine, "Graph");
+    object::<model::Model>(engine, "Model");
+    object::<run::Run>(engine, "Run");
+    object::<error::Raised>(engine, "Error");
+}
+
+/// Versions of what computes: Spatia, its revision, libtorch.
+pub fn versions() -> BTreeMap<&'static str, String> {
+    crate::train::record::versions()
 }
 
 /// `param`, which answers with what the session was given.

@@ -1,0 +1,85 @@
+//! Between the language's values and the core's.
+
+use ndarray::Array2;
+use polars::prelude::Column as Values;
+use rhai::{Array, Dynamic, EvalAltResult, Map};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::column::Column;
+use super::tensor::Tensor;
+use crate::base::{Error, Result, options};
+use crate::data::table;
+
+/// What a binding returns; its error becomes one of the language by `?`.
+pub(super) type Outcome<T> = std::result::Result<T, Box<EvalAltResult>>;
+
+/// An option map as a configuration of the core.
+pub(super) fn parse<T: DeserializeOwned + JsonSchema>(map: Map, what: &str) -> Result<T> {
+    options::parse(json(map.into(), what)?, what)
+}
+
+/// A value as JSON.
+///
+/// # Errors
+/// An object (a dataset, a tensor) somewhere in it.
+pub(super) fn json(value: Dynamic, what: &str) -> Result<Value> {
+    rhai::serde::from_dynamic(&value).map_err(|e| {
+        Error::new(format!("reading the options of {what}"))
+            .expected("numbers, texts, booleans, arrays and maps")
+            .found(e.to_string())
+    })
+}
+
+/// What serialises, as a value of the language.
+pub(super) fn dynamic(value: impl Serialize) -> Outcome<Dynamic> {
+    rhai::serde::to_dynamic(value)
+}
+
+/// Numbers, one a row, from a column, a tensor or an array.
+pub(super) fn numbers(value: &Dynamic, what: &str) -> Result<Vec<f64>> {
+    table::numbers(&column(value, what)?)
+}
+
+/// Groups, one a row, from a column, a tensor or an array.
+pub(super) fn groups(value: &Dynamic, what: &str) -> Result<Vec<Option<String>>> {
+    table::texts(&column(value, what)?)
+}
+
+/// A column from a column, a tensor [N] or an array of numbers, texts or booleans.
+pub(super) fn column(value: &Dynamic, name: &str) -> Result<Values> {
+    if let Some(c) = value.clone().try_cast::<Column>() {
+        return Ok(c.values.with_name(name.into()));
+    }
+    if let Some(t) = value.clone().try_cast::<Tensor>() {
+        return Ok(Values::new(name.into(), t.vector()?));
+    }
+    let refuse = |found: String| {
+        Error::new(format!("reading '{name}' as one value a row")).expected("a column, a tensor [N], or an array of numbers, texts or booleans").found(found)
+    };
+    let array = value.clone().try_cast::<Array>().ok_or_else(|| refuse(value.type_name().into()))?;
+    let values = rhai::serde::from_dynamic::<Vec<Value>>(&array.into()).map_err(|e| refuse(e.to_string()))?;
+    let column = match values.first() {
+        Some(Value::Bool(_)) => Values::new(name.into(), all(&values, Value::as_bool, refuse)?),
+        Some(Value::String(_)) => Values::new(name.into(), all(&values, Value::as_str, refuse)?),
+        Some(Value::Number(_)) if values.iter().all(Value::is_i64) => Values::new(name.into(), all(&values, Value::as_i64, refuse)?),
+        _ => Values::new(name.into(), all(&values, Value::as_f64, refuse)?),
+    };
+    Ok(column)
+}
+
+fn all<'a, T>(values: &'a [Value], read: impl Fn(&'a Value) -> Option<T>, refuse: impl Fn(String) -> Error) -> Result<Vec<T>> {
+    values.iter().map(|v| read(v).ok_or_else(|| refuse(format!("{v} among the values")))).collect()
+}
+
+/// A matrix from a tensor [N,M] or an array of arrays of numbers.
+pub(super) fn matrix(value: &Dynamic, name: &str) -> Result<Array2<f64>> {
+    match value.clone().try_cast::<Tensor>() {
+        Some(t) => t.matrix(),
+        None => Tensor::nested(value)
+            .and_then(|t| t.matrix())
+            .map_err(|e| e.within(format!("reading '{name}' as a matrix"))),
+    }
+}

@@ -1,0 +1,220 @@
+//! `Dataset`: spots by genes with all that is known of both.
+
+use std::cell::{Ref, RefCell, RefMut};
+use std::fmt;
+use std::path::Path;
+use std::rc::Rc;
+
+use rhai::Map;
+use rhai::plugin::*;
+
+use super::convert::{Outcome, parse};
+use super::slots::{Axis, Layers, Matrices, Rows, Tree};
+use super::values::Matrix;
+use crate::base::progress;
+use crate::prep::{self, FilterConfig, HvgConfig};
+use crate::{data, io};
+
+/// A handle: two variables may hold the same dataset, and a change through one shows in both.
+#[derive(Clone)]
+pub(super) struct Dataset(Rc<RefCell<data::Dataset>>);
+
+impl Dataset {
+    pub fn new(ds: data::Dataset) -> Self {
+        Self(Rc::new(RefCell::new(ds)))
+    }
+
+    pub fn get(&self) -> Ref<'_, data::Dataset> {
+        self.0.borrow()
+    }
+
+    pub fn edit(&self) -> RefMut<'_, data::Dataset> {
+        self.0.borrow_mut()
+    }
+}
+
+impl fmt::Display for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.get().to_string().trim_end())
+    }
+}
+
+#[export_module(manifest)]
+pub(super) mod methods {
+    /// How many spots or cells there are.
+    ///
+    /// ```rhai
+    /// ds.n_obs                        // => 60
+    /// ```
+    #[rhai_fn(get = "n_obs")]
+    pub fn n_obs(ds: &mut Dataset) -> i64 {
+        ds.get().n_obs() as i64
+    }
+
+    /// How many genes there are.
+    ///
+    /// ```rhai
+    /// ds.n_vars                       // => 40
+    /// ```
+    #[rhai_fn(get = "n_vars")]
+    pub fn n_vars(ds: &mut Dataset) -> i64 {
+        ds.get().n_vars() as i64
+    }
+
+    /// The values that analyses read, [N,G].
+    ///
+    /// ```rhai
+    /// ds.layers["counts"] = ds.x
+    /// ```
+    #[rhai_fn(get = "x")]
+    pub fn x(ds: &mut Dataset) -> Matrix {
+        Matrix::new(ds.get().x().clone())
+    }
+
+    /// The columns of spots: `ds.obs["name"]` reads, `ds.obs["name"] = values` sets.
+    ///
+    /// ```rhai
+    /// ds.obs["left"] = ds.obs["purity"]
+    /// ds.obs.names.contains("left")   // => true
+    /// ```
+    #[rhai_fn(get = "obs")]
+    pub fn obs(ds: &mut Dataset) -> Rows {
+        Rows { ds: ds.clone(), axis: Axis::Obs }
+    }
+
+    /// The columns of genes.
+    ///
+    /// ```rhai
+    /// ds.var.index[0]                 // the first gene's name
+    /// ```
+    #[rhai_fn(get = "var")]
+    pub fn var(ds: &mut Dataset) -> Rows {
+        Rows { ds: ds.clone(), axis: Axis::Var }
+    }
+
+    /// Matrices of spots, [N,*]: coordinates, image features, embeddings.
+    ///
+    /// ```rhai
+    /// ds.obsm["twice"] = ds.obsm["spatial"]
+    /// ds.obsm["twice"].shape          // => [60, 2]
+    /// ```
+    #[rhai_fn(get = "obsm")]
+    pub fn obsm(ds: &mut Dataset) -> Matrices {
+        Matrices { ds: ds.clone(), axis: Axis::Obs }
+    }
+
+    /// Matrices of genes, [G,*].
+    ///
+    /// ```rhai
+    /// ds.varm.names                   // => []
+    /// ```
+    #[rhai_fn(get = "varm")]
+    pub fn varm(ds: &mut Dataset) -> Matrices {
+        Matrices { ds: ds.clone(), axis: Axis::Var }
+    }
+
+    /// Other values of the shape of X, such as `ds.layers["counts"]`.
+    ///
+    /// ```rhai
+    /// ds.normalize()
+    /// ds.layers.names                 // => ["counts"]
+    /// ```
+    #[rhai_fn(get = "layers")]
+    pub fn layers(ds: &mut Dataset) -> Layers {
+        Layers { ds: ds.clone() }
+    }
+
+    /// What else the dataset says of itself: a tree of values, read as `ds.uns["a"]["b"]`.
+    ///
+    /// ```rhai
+    /// ds.uns["note"] = "a test"
+    /// ds.uns["note"]                  // => "a test"
+    /// ```
+    #[rhai_fn(get = "uns")]
+    pub fn uns(ds: &mut Dataset) -> Tree {
+        Tree { ds: ds.clone(), path: Vec::new() }
+    }
+
+    /// Drops spots with few counts or genes, then genes seen in few spots.
+    ///
+    /// ```rhai
+    /// ds.filter(#{ min_counts: 1, min_spots: 1 })
+    /// ```
+    ///
+    /// Bounds that leave nothing are an error, and the dataset is then as it was.
+    #[rhai_fn(return_raw)]
+    pub fn filter(ds: &mut Dataset, options: Map) -> Outcome<Dataset> {
+        let (spots, genes) = prep::filter(&mut ds.edit(), &parse::<FilterConfig>(options, "filter")?)?;
+        progress::note(format!("filter: {spots} spots and {genes} genes dropped"));
+        Ok(ds.clone())
+    }
+
+    /// Scales each spot's counts to a total of 10,000; the counts stay in `layers["counts"]`.
+    ///
+    /// ```rhai
+    /// ds.normalize()
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn normalize(ds: &mut Dataset) -> Outcome<Dataset> {
+        normalize_to(ds, 1e4)
+    }
+
+    /// Scales each spot's counts to a total of your choice.
+    ///
+    /// ```rhai
+    /// ds.normalize(1000)
+    /// ```
+    #[rhai_fn(name = "normalize", return_raw)]
+    pub fn normalize_to(ds: &mut Dataset, target: f64) -> Outcome<Dataset> {
+        prep::normalize_total(&mut ds.edit(), target)?;
+        Ok(ds.clone())
+    }
+
+    /// Takes the natural logarithm of 1 + X.
+    ///
+    /// ```rhai
+    /// ds.normalize()
+    /// ds.log1p()
+    /// ```
+    ///
+    /// X that was logged before is an error.
+    #[rhai_fn(return_raw)]
+    pub fn log1p(ds: &mut Dataset) -> Outcome<Dataset> {
+        prep::log1p(&mut ds.edit())?;
+        Ok(ds.clone())
+    }
+
+    /// Keeps the genes that vary most, by the rule of Seurat or of Seurat v3.
+    ///
+    /// ```rhai
+    /// ds.select_hvg(#{ n_top: 20, flavor: "seurat_v3" })
+    /// ds.n_vars                       // => 20
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn select_hvg(ds: &mut Dataset, options: Map) -> Outcome<Dataset> {
+        prep::select_hvg(&mut ds.edit(), &parse::<HvgConfig>(options, "select_hvg")?)?;
+        Ok(ds.clone())
+    }
+
+    /// A dataset of its own with the same content: changes to one do not show in the other.
+    ///
+    /// ```rhai
+    /// let other = ds.copy()
+    /// other.obs["mine"] = other.obs["purity"]
+    /// ds.obs.names.contains("mine")   // => false
+    /// ```
+    pub fn copy(ds: &mut Dataset) -> Dataset {
+        Dataset::new(ds.get().clone())
+    }
+
+    /// Writes an `.h5ad` file that Python's anndata opens, whole or not at all.
+    ///
+    /// ```rhai
+    /// ds.write("tissue.h5ad")
+    /// data::read("tissue.h5ad").n_obs // => 60
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn write(ds: &mut Dataset, path: &str) -> Outcome<()> {
+        Ok(io::h5ad::write(&ds.get(), Path::new(path))?)
+    }
+}

@@ -1,0 +1,319 @@
+//! The named parts of a dataset: `obs` and `var`, `obsm` and `varm`, `layers`, `uns`.
+
+use std::fmt;
+use std::rc::Rc;
+
+use rhai::plugin::*;
+use rhai::{Array, Dynamic};
+
+use super::column::Column;
+use super::convert::{self, Outcome};
+use super::dataset::Dataset;
+use super::table::Table;
+use super::tensor::Tensor;
+use super::values::Matrix;
+use crate::base::{Error, Kind, Result, nearest};
+use crate::data::{self, Uns};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Axis {
+    Obs,
+    Var,
+}
+
+/// `ds.obs` or `ds.var`.
+#[derive(Clone)]
+pub(super) struct Rows {
+    pub ds: Dataset,
+    pub axis: Axis,
+}
+
+impl Rows {
+    fn read<T>(&self, f: impl FnOnce(&data::Table) -> T) -> T {
+        let ds = self.ds.get();
+        f(if self.axis == Axis::Obs { ds.obs() } else { ds.var() })
+    }
+
+    fn edit(&self, f: impl FnOnce(&mut data::Table) -> Result<()>) -> Result<()> {
+        let mut ds = self.ds.edit();
+        f(if self.axis == Axis::Obs { ds.obs_mut() } else { ds.var_mut() })
+    }
+}
+
+impl fmt::Display for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.read(|t| write!(f, "{}", t.frame()))
+    }
+}
+
+/// `ds.obsm` or `ds.varm`.
+#[derive(Clone)]
+pub(super) struct Matrices {
+    pub ds: Dataset,
+    pub axis: Axis,
+}
+
+impl Matrices {
+    fn names(&self) -> Vec<String> {
+        let ds = self.ds.get();
+        let slot = if self.axis == Axis::Obs { ds.obsm() } else { ds.varm() };
+        slot.keys().cloned().collect()
+    }
+}
+
+impl fmt::Display for Matrices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.names().join(", "))
+    }
+}
+
+/// `ds.layers`.
+#[derive(Clone)]
+pub(super) struct Layers {
+    pub ds: Dataset,
+}
+
+impl fmt::Display for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.ds.get().layers().keys().cloned().collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// `ds.uns`, or a map in it.
+#[derive(Clone)]
+pub(super) struct Tree {
+    pub ds: Dataset,
+    pub path: Vec<String>,
+}
+
+impl Tree {
+    fn at(&self, key: &str) -> Vec<String> {
+        self.path.iter().cloned().chain([key.to_owned()]).collect()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let ds = self.ds.get();
+        let node = ds.uns().get(&parts(&self.path));
+        node.and_then(Uns::as_map).map(|m| m.keys().cloned().collect()).unwrap_or_default()
+    }
+}
+
+fn parts(path: &[String]) -> Vec<&str> {
+    path.iter().map(String::as_str).collect()
+}
+
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ds = self.ds.get();
+        match ds.uns().get(&parts(&self.path)).and_then(Uns::as_map) {
+            Some(map) => f.write_str(&map.iter().map(|(k, v)| format!("{k}: {v}")).collect::<Vec<_>>().join("\n")),
+            None => f.write_str("()"),
+        }
+    }
+}
+
+fn texts(names: impl IntoIterator<Item = impl Into<String>>) -> Array {
+    names.into_iter().map(|n| Dynamic::from(n.into())).collect()
+}
+
+#[export_module(manifest)]
+pub(super) mod rows {
+    /// The names of the columns.
+    ///
+    /// ```rhai
+    /// ds.obs.names.contains("domain_true")   // => true
+    /// ```
+    #[rhai_fn(get = "names")]
+    pub fn names(r: &mut Rows) -> Array {
+        texts(r.read(|t| t.names().into_iter().map(str::to_owned).collect::<Vec<_>>()))
+    }
+
+    /// The names of the rows: barcodes of spots, names of genes.
+    ///
+    /// ```rhai
+    /// ds.obs.index.len()              // => 60
+    /// ```
+    #[rhai_fn(get = "index")]
+    pub fn index(r: &mut Rows) -> Array {
+        texts(r.read(|t| t.index().to_vec()))
+    }
+
+    /// The columns as a table.
+    ///
+    /// ```rhai
+    /// ds.obs.table.len()              // => 60
+    /// ```
+    #[rhai_fn(get = "table")]
+    pub fn table(r: &mut Rows) -> Table {
+        Table(Rc::new(r.read(|t| t.frame().clone())))
+    }
+
+    /// The column of a name.
+    ///
+    /// ```rhai
+    /// ds.obs["domain_true"].unique().len()   // => 3
+    /// ```
+    #[rhai_fn(index_get, return_raw)]
+    pub fn column(r: &mut Rows, name: &str) -> Outcome<Column> {
+        Ok(Column { values: r.read(|t| t.column(name).cloned())? })
+    }
+
+    /// Sets a column from a column, a tensor [N] or an array.
+    ///
+    /// ```rhai
+    /// ds.obs["x"] = ds.obs["purity"]
+    /// ```
+    #[rhai_fn(index_set, return_raw)]
+    pub fn set_column(r: &mut Rows, name: &str, values: Dynamic) -> Outcome<()> {
+        let column = convert::column(&values, name)?;
+        Ok(r.edit(|t| t.set(column))?)
+    }
+}
+
+#[export_module(manifest)]
+pub(super) mod matrices {
+    /// The names of the matrices.
+    ///
+    /// ```rhai
+    /// ds.obsm.names                   // => ["spatial", "image_features"]
+    /// ```
+    #[rhai_fn(get = "names")]
+    pub fn names(m: &mut Matrices) -> Array {
+        texts(m.names())
+    }
+
+    /// The matrix of a name.
+    ///
+    /// ```rhai
+    /// ds.obsm["spatial"].shape        // => [60, 2]
+    /// ```
+    #[rhai_fn(index_get, return_raw)]
+    pub fn matrix(m: &mut Matrices, name: &str) -> Outcome<Tensor> {
+        let ds = m.ds.get();
+        let found = match m.axis {
+            Axis::Obs => ds.embedding(name)?,
+            Axis::Var => ds.varm().get(name).ok_or_else(|| missing("varm", name, &m.names()))?,
+        };
+        Ok(Tensor::of_matrix(found.view()))
+    }
+
+    /// Sets a matrix from a tensor [N,*] or an array of rows.
+    ///
+    /// ```rhai
+    /// ds.obsm["X_pca"] = prep::pca(ds, #{ n_components: 5 })
+    /// ```
+    #[rhai_fn(index_set, return_raw)]
+    pub fn set_matrix(m: &mut Matrices, name: &str, values: Dynamic) -> Outcome<()> {
+        let values = convert::matrix(&values, name)?;
+        let mut ds = m.ds.edit();
+        match m.axis {
+            Axis::Obs => ds.set_obsm(name, values)?,
+            Axis::Var => ds.set_varm(name, values)?,
+        }
+        Ok(())
+    }
+}
+
+#[export_module(manifest)]
+pub(super) mod layers {
+    /// The names of the layers.
+    ///
+    /// ```rhai
+    /// ds.layers.names                 // => []
+    /// ```
+    #[rhai_fn(get = "names")]
+    pub fn names(l: &mut Layers) -> Array {
+        texts(l.ds.get().layers().keys().cloned())
+    }
+
+    /// The layer of a name; "X" is X itself.
+    ///
+    /// ```rhai
+    /// ds.layers["X"].shape            // => [60, 40]
+    /// ```
+    #[rhai_fn(index_get, return_raw)]
+    pub fn layer(l: &mut Layers, name: &str) -> Outcome<Matrix> {
+        Ok(Matrix::new(l.ds.get().layer(name)?.clone()))
+    }
+
+    /// Sets a layer; "X" sets X.
+    ///
+    /// ```rhai
+    /// ds.layers["raw"] = ds.x
+    /// ```
+    #[rhai_fn(index_set, return_raw)]
+    pub fn set_layer(l: &mut Layers, name: &str, values: Matrix) -> Outcome<()> {
+        let (mut ds, m) = (l.ds.edit(), values.core().clone());
+        Ok(if name == "X" { ds.set_x(m) } else { ds.set_layer(name, m) }?)
+    }
+}
+
+#[export_module(manifest)]
+pub(super) mod tree {
+    /// The names at this place of the tree.
+    ///
+    /// ```rhai
+    /// ds.uns.names.contains("spatial_unit")   // => true
+    /// ```
+    #[rhai_fn(get = "names")]
+    pub fn names(t: &mut Tree) -> Array {
+        texts(t.names())
+    }
+
+    /// The value of a name: a text, a number, an array, or a map to go on in.
+    ///
+    /// ```rhai
+    /// ds.uns["spatial_unit"]          // => "um"
+    /// ```
+    #[rhai_fn(index_get, return_raw)]
+    pub fn value(t: &mut Tree, key: &str) -> Outcome<Dynamic> {
+        let path = t.at(key);
+        let ds = t.ds.get();
+        let node = ds.uns().get(&parts(&path)).ok_or_else(|| missing("uns", key, &t.names()))?;
+        Ok(match node {
+            Uns::Map(_) => Dynamic::from(Tree { ds: t.ds.clone(), path }),
+            Uns::Text(v) => v.clone().into(),
+            Uns::Int(v) => (*v).into(),
+            Uns::Float(v) => (*v).into(),
+            Uns::Bool(v) => (*v).into(),
+            Uns::Texts(a) => texts(a.iter().cloned()).into(),
+            Uns::Ints(a) => a.iter().map(|&v| Dynamic::from(v)).collect::<Array>().into(),
+            Uns::Floats(a) => a.iter().map(|&v| Dynamic::from(v)).collect::<Array>().into(),
+            Uns::Bools(a) => a.iter().map(|&v| Dynamic::from(v)).collect::<Array>().into(),
+            Uns::Table(table) => Dynamic::from(Table(Rc::new(table.frame().clone()))),
+            Uns::Null => Dynamic::UNIT,
+            Uns::Singles(_) | Uns::Bytes(_) | Uns::Sparse(_) => node.to_string().into(),
+        })
+    }
+
+    /// Sets a value: a text, a number or a boolean.
+    ///
+    /// ```rhai
+    /// ds.uns["spatial_unit"] = "px"
+    /// ```
+    #[rhai_fn(index_set, return_raw)]
+    pub fn set_value(t: &mut Tree, key: &str, value: Dynamic) -> Outcome<()> {
+        let node = match convert::json(value, "uns")? {
+            serde_json::Value::Null => Uns::Null,
+            serde_json::Value::Bool(v) => Uns::Bool(v),
+            serde_json::Value::String(v) => Uns::Text(v),
+            serde_json::Value::Number(v) if v.is_i64() => Uns::Int(v.as_i64().unwrap_or_default()),
+            serde_json::Value::Number(v) => Uns::Float(v.as_f64().unwrap_or_default()),
+            other => {
+                let e = Error::new(format!("setting uns[\"{key}\"]")).expected("a text, a number or a boolean");
+                return Err(e.found(other.to_string()).into());
+            }
+        };
+        let path = t.at(key);
+        t.ds.edit().uns_mut().set(&parts(&path), node);
+        Ok(())
+    }
+}
+
+fn missing(slot: &str, name: &str, known: &[String]) -> Error {
+    Error::new(format!("looking up {slot}[\"{name}\"]"))
+        .kind(Kind::Missing)
+        .expected("a value of that name")
+        .found("none")
+        .advice(nearest::advice(name, known.iter().map(String::as_str)))
+}

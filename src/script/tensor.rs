@@ -1,0 +1,193 @@
+//! `Tensor`: numbers with a shape, on the CPU.
+
+use std::fmt;
+use std::path::Path;
+use std::rc::Rc;
+
+use ndarray::{Array2, ArrayView2};
+use rhai::plugin::*;
+use rhai::{Array, Dynamic};
+
+use super::convert::Outcome;
+use crate::base::{Error, Result};
+use crate::io::npy;
+
+/// A handle; tensors never change, so sharing is copying.
+#[derive(Clone)]
+pub(super) struct Tensor(Rc<tch::Tensor>);
+
+impl Tensor {
+    pub fn new(t: tch::Tensor) -> Self {
+        Self(Rc::new(t))
+    }
+
+    pub fn of_matrix(m: ArrayView2<'_, f64>) -> Self {
+        let values: Vec<f64> = m.iter().copied().collect();
+        Self::new(tch::Tensor::from_slice(&values).view([m.nrows() as i64, m.ncols() as i64]))
+    }
+
+    /// From an array of numbers, or of arrays of them.
+    pub fn nested(value: &Dynamic) -> Result<Self> {
+        let refuse = |found: String| {
+            Error::new("making a tensor").expected("an array of numbers, or of rows of equal length").found(found)
+        };
+        if let Ok(row) = rhai::serde::from_dynamic::<Vec<f64>>(value) {
+            return Ok(Self::new(tch::Tensor::from_slice(&row)));
+        }
+        let rows: Vec<Vec<f64>> = rhai::serde::from_dynamic(value).map_err(|e| refuse(e.to_string()))?;
+        let width = rows.first().map_or(0, Vec::len);
+        if let Some(other) = rows.iter().find(|r| r.len() != width) {
+            return Err(refuse(format!("rows of {width} and of {}", other.len())));
+        }
+        Ok(Self::new(tch::Tensor::from_slice(&rows.concat()).view([rows.len() as i64, width as i64])))
+    }
+
+    /// # Shapes
+    /// [N], or any shape with N values.
+    pub fn vector(&self) -> Result<Vec<f64>> {
+        let flat = self.0.to_kind(tch::Kind::Double).reshape([-1]);
+        Vec::try_from(flat).map_err(|e| Error::io("reading the values of a tensor", e))
+    }
+
+    pub fn matrix(&self) -> Result<Array2<f64>> {
+        let doing = "reading a tensor as a matrix";
+        let size = self.0.size();
+        let &[n, m] = &size[..] else {
+            return Err(Error::new(doing).expected("two axes, [N,M]").found(format!("{size:?}")));
+        };
+        Array2::from_shape_vec((n as usize, m as usize), self.vector()?).map_err(|e| Error::io(doing, e))
+    }
+
+    pub fn average(&self) -> f64 {
+        self.0.to_kind(tch::Kind::Double).mean(None).double_value(&[])
+    }
+
+    fn row(&self, i: i64) -> Result<tch::Tensor> {
+        let refuse = |expected: String| Err(Error::new("indexing a tensor").expected(expected).found(i.to_string()));
+        match self.0.size().first() {
+            None => refuse("an axis to index".into()),
+            Some(&n) if i < -n || i >= n => refuse(format!("a row from {} to {}", -n, n - 1)),
+            Some(_) => Ok(self.0.get(i)),
+        }
+    }
+
+    /// A number where there is one, arrays of arrays otherwise.
+    fn value(t: &tch::Tensor) -> Result<Dynamic> {
+        if t.dim() == 0 {
+            return Ok(t.double_value(&[]).into());
+        }
+        let parts = t.unbind(0).iter().map(Self::value).collect::<Result<Array>>()?;
+        Ok(parts.into())
+    }
+}
+
+impl fmt::Display for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tensor {:?} {:?}", self.0.size(), self.0.kind())?;
+        if self.0.numel() == 0 {
+            return Ok(());
+        }
+        let t = self.0.to_kind(tch::Kind::Double);
+        let (least, mean, most) = (t.min(), t.mean(None), t.max());
+        write!(f, ", {:.4} to {:.4}, mean {:.4}", least.double_value(&[]), most.double_value(&[]), mean.double_value(&[]))
+    }
+}
+
+#[export_module(manifest)]
+pub(super) mod methods {
+    /// The length of each axis.
+    ///
+    /// ```rhai
+    /// ds.obsm["spatial"].shape        // => [60, 2]
+    /// ```
+    #[rhai_fn(get = "shape")]
+    pub fn shape(t: &mut Tensor) -> Array {
+        t.0.size().into_iter().map(Dynamic::from).collect()
+    }
+
+    /// The length of the first axis.
+    ///
+    /// ```rhai
+    /// tensor([1, 2, 3]).len()         // => 3
+    /// ```
+    pub fn len(t: &mut Tensor) -> i64 {
+        t.0.size().first().copied().unwrap_or(1)
+    }
+
+    /// The mean of all values.
+    ///
+    /// ```rhai
+    /// tensor([1, 2, 6]).mean()        // => 3.0
+    /// ```
+    pub fn mean(t: &mut Tensor) -> f64 {
+        t.average()
+    }
+
+    /// The smallest value.
+    ///
+    /// ```rhai
+    /// tensor([1, 2, 6]).min()         // => 1.0
+    /// ```
+    pub fn min(t: &mut Tensor) -> f64 {
+        t.0.min().double_value(&[])
+    }
+
+    /// The largest value.
+    ///
+    /// ```rhai
+    /// tensor([1, 2, 6]).max()         // => 6.0
+    /// ```
+    pub fn max(t: &mut Tensor) -> f64 {
+        t.0.max().double_value(&[])
+    }
+
+    /// A row, or the number where there is one axis. Negative places count from the end.
+    ///
+    /// ```rhai
+    /// let t = tensor([[1, 2], [3, 4]])
+    /// t[-1][0]                        // => 3.0
+    /// ```
+    #[rhai_fn(index_get, return_raw)]
+    pub fn row(t: &mut Tensor, i: i64) -> Outcome<Dynamic> {
+        let row = t.row(i)?;
+        Ok(if row.dim() == 0 { row.double_value(&[]).into() } else { Dynamic::from(Tensor::new(row)) })
+    }
+
+    /// The values as an array, of arrays where there are more axes.
+    ///
+    /// ```rhai
+    /// tensor([1, 2]).to_array()       // => [1.0, 2.0]
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn to_array(t: &mut Tensor) -> Outcome<Dynamic> {
+        Ok(Tensor::value(&t.0)?)
+    }
+
+    /// Writes an `.npy` file of 32-bit floats, whole or not at all.
+    ///
+    /// ```rhai
+    /// ds.obsm["spatial"].save("spatial.npy")
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn save(t: &mut Tensor, path: &str) -> Outcome<()> {
+        let path = Path::new(path);
+        match t.0.dim() {
+            2 => npy::write2(path, t.matrix()?.mapv(|v| v as f32).view())?,
+            _ => npy::write1(path, &t.vector()?.into_iter().map(|v| v as f32).collect::<Vec<_>>())?,
+        }
+        Ok(())
+    }
+}
+
+#[export_module(manifest)]
+pub(super) mod functions {
+    /// Makes a tensor of an array of numbers, or of rows of numbers.
+    ///
+    /// ```rhai
+    /// tensor([[1, 2], [3, 4]]).shape  // => [2, 2]
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn tensor(values: Array) -> Outcome<Tensor> {
+        Ok(Tensor::nested(&values.into())?)
+    }
+}
