@@ -80,12 +80,43 @@ impl Table {
         self.set(Column::new(name.into(), values))
     }
 
-    /// Sets a categorical column; `None` is a missing value.
+    /// Sets a categorical column, its categories in alphabetical order; `None` is a missing value.
     pub fn set_categories(&mut self, name: &str, values: &[Option<String>]) -> Result<()> {
-        let column = Column::new(name.into(), values)
-            .cast(&DataType::from_categories(Categories::global()))
-            .map_err(|e| Error::io(format!("making categories of column '{name}'"), e))?;
-        self.set(column)
+        let known: std::collections::BTreeSet<&str> = values.iter().flatten().map(String::as_str).collect();
+        let categories: Vec<&str> = known.into_iter().collect();
+        self.set(categorical(name, &categories, values.iter().map(Option::as_deref))?)
+    }
+
+    /// Sets a categorical column from codes into `categories`, whose order is kept.
+    ///
+    /// # Errors
+    /// A category that stands twice, a code beyond the categories.
+    pub fn set_codes(&mut self, name: &str, categories: &[String], codes: &[Option<u32>]) -> Result<()> {
+        if let Some(c) = codes.iter().flatten().find(|&&c| c as usize >= categories.len()) {
+            return Err(Error::new(format!("making categories of column '{name}'"))
+                .expected(format!("codes below {}", categories.len()))
+                .found(c.to_string()));
+        }
+        let categories: Vec<&str> = categories.iter().map(String::as_str).collect();
+        let values = codes.iter().map(|c| c.map(|c| categories[c as usize]));
+        self.set(categorical(name, &categories, values)?)
+    }
+
+    /// The categories of a categorical column in their order, and the code of each row; `None`
+    /// for a column of another type.
+    pub fn codes(&self, name: &str) -> Result<Option<(Vec<String>, Vec<Option<u32>>)>> {
+        let values = match self.column(name)?.dtype() {
+            DataType::Enum(..) | DataType::Categorical(..) => self.text(name)?,
+            _ => return Ok(None),
+        };
+        let categories: Vec<String> = match self.column(name)?.dtype() {
+            DataType::Enum(known, _) => known.categories().values_iter().map(str::to_owned).collect(),
+            _ => values.iter().flatten().collect::<std::collections::BTreeSet<_>>().into_iter().cloned().collect(),
+        };
+        let place: std::collections::HashMap<&str, u32> =
+            categories.iter().zip(0..).map(|(c, i)| (c.as_str(), i)).collect();
+        let codes = values.iter().map(|v| v.as_deref().and_then(|v| place.get(v).copied())).collect();
+        Ok(Some((categories, codes)))
     }
 
     /// The column of that name.
@@ -149,4 +180,18 @@ impl Table {
             .expected(format!("{} values, one a row", self.len()))
             .found(found.to_string()))
     }
+}
+
+/// A categorical column. Its type carries the categories, so that their order is the same in
+/// every process.
+fn categorical<'a>(
+    name: &str,
+    categories: &[&str],
+    values: impl Iterator<Item = Option<&'a str>>,
+) -> Result<Column> {
+    let failed = |e| Error::io(format!("making categories of column '{name}'"), e);
+    let known = FrozenCategories::new(categories.iter().copied()).map_err(failed)?;
+    Column::new(name.into(), values.collect::<Vec<_>>())
+        .strict_cast(&DataType::from_frozen_categories(known))
+        .map_err(failed)
 }

@@ -1,3 +1,87 @@
 //! Readers and writers, one file a format.
 //!
-//! Imports `base`, `data`, `image`; no tensors.
+//! Imports `base` and `data`; no tensors.
+
+mod h5;
+pub mod h5ad;
+pub mod npy;
+pub mod table;
+pub mod tenx;
+pub mod visium;
+
+use std::path::Path;
+
+use crate::base::{Error, Result, files};
+use crate::data::Dataset;
+
+/// What is known of a format.
+struct Format {
+    name: &'static str,
+    /// How a file or folder of it is told by its content.
+    is: fn(&Path) -> bool,
+    /// `None`: known, so that the message can name it, but not read yet.
+    read: Option<fn(&Path) -> Result<Dataset>>,
+}
+
+/// The formats, in the order in which they are tried. A format that is read later gets its
+/// function here.
+const FORMATS: &[Format] = &[
+    Format { name: "AnnData .h5ad", is: is_h5ad, read: Some(h5ad::read) },
+    Format { name: "10x .h5", is: is_tenx, read: Some(tenx::read) },
+    Format { name: "loom", is: |p| has_groups(p, &["row_attrs", "col_attrs"]), read: None },
+    Format { name: "Xenium bundle", is: |p| p.join("experiment.xenium").is_file() || p.join("cells.parquet").is_file() || ends(p, &[".xenium"]), read: None },
+    Format { name: "Visium HD folder", is: |p| p.join("binned_outputs").is_dir() || p.join("spatial/tissue_positions.parquet").is_file(), read: None },
+    Format { name: "Visium folder", is: |p| p.is_dir() && visium::looks_like(p), read: Some(visium::read) },
+    Format { name: "MEX folder", is: |p| p.join("matrix.mtx").is_file() || p.join("matrix.mtx.gz").is_file() || ends(p, &[".mtx", ".mtx.gz"]), read: None },
+    Format { name: "zarr archive", is: |p| p.join(".zgroup").is_file() || p.join("zarr.json").is_file() || ends(p, &[".zarr", ".zarr.zip"]), read: None },
+    Format { name: "table of counts as text or parquet", is: |p| ends(p, &[".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet"]), read: None },
+    Format { name: "NumPy array", is: |p| ends(p, &[".npy", ".npz"]), read: None },
+];
+
+/// Reads a dataset of any format that is understood, told by its content, not by its name.
+///
+/// # Errors
+/// Nothing at `path`; a format that is not known, or known and not read yet, with the formats
+/// that are; what the format's own reader says.
+pub fn read(path: &Path) -> Result<Dataset> {
+    files::exists(path)?;
+    let known: Vec<&str> = FORMATS.iter().filter(|f| f.read.is_some()).map(|f| f.name).collect();
+    let advice = format!("These are read: {}", known.join(", "));
+    let doing = format!("reading {}", path.display());
+    match FORMATS.iter().find(|f| (f.is)(path)) {
+        Some(Format { read: Some(read), .. }) => read(path),
+        Some(Format { name, .. }) => Err(Error::new(doing)
+            .expected("a format that is read")
+            .found(format!("a {name}, which is not read yet"))
+            .advice(advice)),
+        None if path.is_dir() => Err(visium::read(path).err().unwrap_or_else(|| Error::new(doing)).advice(advice)),
+        // A damaged file is not told by its content; its opening says what is wrong with it.
+        None => match h5::open(path) {
+            Err(e) if h5::is_hdf5(path) || ends(path, &[".h5ad", ".h5", ".hdf5", ".loom"]) => Err(e),
+            Err(_) => Err(Error::new(doing).expected("a format that is understood").found("another").advice(advice)),
+            Ok(f) => Err(Error::new(doing)
+                .expected("AnnData (obs, var) or 10x (matrix) in the HDF5 file")
+                .found(h5::names(&f)?.join(", "))
+                .advice(advice)),
+        },
+    }
+}
+
+fn is_h5ad(path: &Path) -> bool {
+    has_groups(path, &["obs", "var"])
+}
+
+fn is_tenx(path: &Path) -> bool {
+    let v3 = |f: &hdf5::File| f.link_exists("matrix") && f.link_exists("matrix/barcodes");
+    let v2 = |f: &hdf5::File| tenx::genomes(f).is_ok_and(|g| !g.is_empty());
+    path.is_file() && h5::is_hdf5(path) && h5::open(path).is_ok_and(|f| v3(&f) || v2(&f))
+}
+
+fn has_groups(path: &Path, names: &[&str]) -> bool {
+    path.is_file() && h5::is_hdf5(path) && h5::open(path).is_ok_and(|f| names.iter().all(|n| f.link_exists(n)))
+}
+
+fn ends(path: &Path, ends: &[&str]) -> bool {
+    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    ends.iter().any(|e| name.ends_with(e))
+}
