@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::{KmeansConfig, kmeans, points};
 use crate::base::{Error, Kind, Result, interrupt, progress, seed};
 
+/// The least share of a column's variance that the columns before it must leave.
+const LEAST_PIVOT: f64 = 1e-12;
+
 /// Options of the mixture; the defaults but for `n_init` are scikit-learn's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -79,7 +82,9 @@ pub fn gmm(x: ArrayView2<'_, f64>, config: &GmmConfig) -> Result<Gmm> {
             .found(format!("column {j}, which is {} everywhere", x[[0, j]]))
             .advice("Drop constant columns first"));
     }
-    let points = DMatrix::from_fn(x.ncols(), x.nrows(), |j, i| x[[i, j]]); // [D,N]
+    // Centred, so that a covariance far from the origin keeps its digits.
+    let centre: Vec<f64> = x.columns().into_iter().map(|c| c.sum() / c.len() as f64).collect();
+    let points = DMatrix::from_fn(x.ncols(), x.nrows(), |j, i| x[[i, j]] - centre[j]); // [D,N]
     let squares = &points * points.transpose(); // [D,D]
     let fits: Vec<Result<Fit>> =
         (0..config.n_init).into_par_iter().map(|s| start(x, &points, &squares, config, s as u64)).collect();
@@ -94,7 +99,7 @@ pub fn gmm(x: ArrayView2<'_, f64>, config: &GmmConfig) -> Result<Gmm> {
     if !best.converged {
         progress::note(format!("{doing}: no convergence in {} iterations; raise max_iter or tol", config.max_iter));
     }
-    Ok(best.into_gmm())
+    Ok(best.into_gmm(&centre))
 }
 
 /// Where one start stands.
@@ -153,7 +158,10 @@ fn maximise(points: &DMatrix<f64>, squares: &DMatrix<f64>, shares: DMatrix<f64>,
 /// Responsibilities, [K,N], and the mean log-likelihood.
 fn expect(points: &DMatrix<f64>, fit: &Fit) -> Result<(DMatrix<f64>, f64)> {
     let (d, n) = points.shape();
-    let factor = fit.covariance.clone().cholesky().map(|c| c.unpack()).ok_or_else(|| {
+    let factor = fit.covariance.clone().cholesky().map(|c| c.unpack());
+    // Rounding lets a singular matrix through with pivots of nearly nothing.
+    let sound = |l: &DMatrix<f64>| (0..d).all(|j| l[(j, j)].powi(2) > LEAST_PIVOT * fit.covariance[(j, j)]);
+    let factor = factor.filter(sound).ok_or_else(|| {
         Error::new("inverting the shared covariance")
             .kind(Kind::Numeric)
             .expected("a positive definite matrix")
@@ -189,14 +197,14 @@ fn expect(points: &DMatrix<f64>, fit: &Fit) -> Result<(DMatrix<f64>, f64)> {
 }
 
 impl Fit {
-    fn into_gmm(self) -> Gmm {
+    fn into_gmm(self, centre: &[f64]) -> Gmm {
         let (k, n) = self.shares.shape();
         let d = self.means.nrows();
         let labels = self.shares.column_iter().map(|c| DVector::from(c).argmax().0).collect();
         let parameters = (d * (d + 1) / 2 + k * d + k - 1) as f64;
         Gmm {
             labels,
-            means: Array2::from_shape_fn((k, d), |(c, j)| self.means[(j, c)]),
+            means: Array2::from_shape_fn((k, d), |(c, j)| self.means[(j, c)] + centre[j]),
             covariance: Array2::from_shape_fn((d, d), |(a, b)| self.covariance[(a, b)]),
             weights: self.weights,
             mean_log_likelihood: self.bound,
