@@ -12,7 +12,9 @@ use super::slide::{Slide, slide};
 fn components(slide: &Slide) -> Array2<f64> {
     let mut ds = slide.logged();
     select_hvg(&mut ds, &HvgConfig { flavor: HvgFlavor::Seurat, ..HvgConfig::default() }).unwrap();
-    pca(&ds.x().to_csr(), &PcaConfig { n_components: 15, scale: true, ..PcaConfig::default() }).unwrap().scores
+    pca(&ds.x().to_csr(), &PcaConfig { n_components: 15, scale: true, ..PcaConfig::default() })
+        .unwrap()
+        .scores
 }
 
 /// `per` points around each of `k` centres that lie far apart, [k * per, 2], and their centres.
@@ -32,7 +34,10 @@ fn mixture_and_kmeans_fit_as_well_as_scikit_learn() {
     let x = components(slide);
     let fit = gmm(x.view(), &GmmConfig::default()).unwrap();
     let golden = slide.number("/gmm_tied_mean_loglik");
-    println!("tied mixture: mean log-likelihood {:.4}, golden {golden:.4}; BIC {:.0}", fit.mean_log_likelihood, fit.bic);
+    println!(
+        "tied mixture: mean log-likelihood {:.4}, golden {golden:.4}; BIC {:.0}",
+        fit.mean_log_likelihood, fit.bic
+    );
     assert!(fit.mean_log_likelihood >= golden - 0.001 * golden.abs());
     let bic = slide.number("/gmm_tied_bic");
     assert!(fit.bic <= bic + 0.001 * bic.abs(), "{} {bic}", fit.bic);
@@ -46,7 +51,9 @@ fn mixture_and_kmeans_fit_as_well_as_scikit_learn() {
 #[test]
 fn scores_match_scikit_learn() {
     let Some(slide) = slide() else { return };
-    let labels = |key: &str| slide.numbers(&format!("/scores/{key}")).iter().map(|&v| v as usize).collect::<Vec<_>>();
+    let labels = |key: &str| {
+        slide.numbers(&format!("/scores/{key}")).iter().map(|&v| v as usize).collect::<Vec<_>>()
+    };
     let (truth, found) = (labels("labels_true"), labels("labels_pred"));
     let pairs = [
         ("ari", score::ari(&truth, &found)),
@@ -77,7 +84,9 @@ fn baselines_on_the_layers() {
         if n_top > 0 {
             select_hvg(&mut ds, &HvgConfig { n_top, ..HvgConfig::default() }).unwrap();
         }
-        let x = pca(&ds.x().to_csr(), &PcaConfig { n_components: 15, ..PcaConfig::default() }).unwrap().scores;
+        let x = pca(&ds.x().to_csr(), &PcaConfig { n_components: 15, ..PcaConfig::default() })
+            .unwrap()
+            .scores;
         let smooth = neighbour_mean(x.view(), &graph, true).unwrap();
         let (plain, averaged) = (ari(&x, 0), ari(&smooth, 0));
         println!("{genes}: ARI of 15 PCs {plain:.3}, averaged over 18 neighbours {averaged:.3}");
@@ -94,7 +103,11 @@ fn separated_clusters_are_found() {
     assert_eq!(score::ari(&truth, &fit.labels).unwrap(), 1.0);
     assert!(fit.converged && (fit.weights.iter().sum::<f64>() - 1.0).abs() < 1e-9);
     // Uniform on -1..1: a variance of a third, and no covariance.
-    assert!((fit.covariance[[0, 0]] - 1.0 / 3.0).abs() < 0.06 && fit.covariance[[0, 1]].abs() < 0.06, "{}", fit.covariance);
+    assert!(
+        (fit.covariance[[0, 0]] - 1.0 / 3.0).abs() < 0.06 && fit.covariance[[0, 1]].abs() < 0.06,
+        "{}",
+        fit.covariance
+    );
     let fit = kmeans(x.view(), &KmeansConfig { k: 4, ..KmeansConfig::default() }).unwrap();
     assert_eq!(score::ari(&truth, &fit.labels).unwrap(), 1.0);
 }
@@ -102,7 +115,8 @@ fn separated_clusters_are_found() {
 #[test]
 fn one_component_is_the_normal_distribution() {
     let (x, _) = islands(3, 50);
-    let fit = gmm(x.view(), &GmmConfig { k: 1, n_init: 1, reg_covar: 0.0, ..GmmConfig::default() }).unwrap();
+    let fit = gmm(x.view(), &GmmConfig { k: 1, n_init: 1, reg_covar: 0.0, ..GmmConfig::default() })
+        .unwrap();
     let mean = x.mean_axis(ndarray::Axis(0)).unwrap();
     assert!((&fit.means.row(0) - &mean).iter().all(|d| d.abs() < 1e-9));
     // With the maximum-likelihood covariance, E|L^-1(x - m)|^2 is D exactly.
@@ -119,7 +133,10 @@ fn the_same_seed_gives_the_same_bits() {
     let x = x.mapv(|v| v / 10.0);
     let config = GmmConfig { k: 7, n_init: 4, seed: 3, ..GmmConfig::default() };
     let (a, b) = (gmm(x.view(), &config).unwrap(), gmm(x.view(), &config).unwrap());
-    assert_eq!((a.labels, a.mean_log_likelihood.to_bits()), (b.labels, b.mean_log_likelihood.to_bits()));
+    assert_eq!(
+        (a.labels, a.mean_log_likelihood.to_bits()),
+        (b.labels, b.mean_log_likelihood.to_bits())
+    );
     let config = KmeansConfig { k: 7, n_init: 4, seed: 3, ..KmeansConfig::default() };
     let (a, b) = (kmeans(x.view(), &config).unwrap(), kmeans(x.view(), &config).unwrap());
     assert_eq!((a.labels, a.inertia.to_bits()), (b.labels, b.inertia.to_bits()));
@@ -130,7 +147,9 @@ fn clusterings_refuse_what_they_cannot_do() {
     let (x, _) = islands(2, 10);
     let both = |x: &Array2<f64>, k: usize| {
         let a = gmm(x.view(), &GmmConfig { k, ..GmmConfig::default() }).unwrap_err().to_string();
-        let b = kmeans(x.view(), &KmeansConfig { k, ..KmeansConfig::default() }).unwrap_err().to_string();
+        let b = kmeans(x.view(), &KmeansConfig { k, ..KmeansConfig::default() })
+            .unwrap_err()
+            .to_string();
         (a, b)
     };
     for k in [0, 21] {
@@ -145,7 +164,11 @@ fn clusterings_refuse_what_they_cannot_do() {
     assert!(a.contains("at most 2 clusters") && b.contains("at most 2 clusters"));
     assert!(kmeans(x.slice(s![..0, ..]), &KmeansConfig::default()).is_err());
 
-    let refused = |x: &Array2<f64>, reg_covar| gmm(x.view(), &GmmConfig { k: 2, reg_covar, ..GmmConfig::default() }).unwrap_err().to_string();
+    let refused = |x: &Array2<f64>, reg_covar| {
+        gmm(x.view(), &GmmConfig { k: 2, reg_covar, ..GmmConfig::default() })
+            .unwrap_err()
+            .to_string()
+    };
     let mut constant = x.clone();
     constant.column_mut(1).fill(4.0);
     assert!(refused(&constant, 1e-6).contains("column 1, which is 4 everywhere"));
@@ -190,15 +213,24 @@ fn scores_at_their_ends() {
         assert!(f(&one, &each[..2]).is_err() && f(&[], &[]).is_err());
     }
     assert_eq!((score::ari(&one, &each).unwrap(), score::nmi(&one, &each).unwrap()), (0.0, 0.0));
-    assert_eq!((score::homogeneity(&one, &each).unwrap(), score::completeness(&one, &each).unwrap()), (1.0, 0.0));
+    assert_eq!(
+        (score::homogeneity(&one, &each).unwrap(), score::completeness(&one, &each).unwrap()),
+        (1.0, 0.0)
+    );
 }
 
 #[test]
 fn neighbour_means_keep_the_lonely() {
     let x = ndarray::arr2(&[[1.0], [3.0], [8.0]]);
     let graph = Graph::from_edges(3, &[(0, 1), (1, 0)]).unwrap();
-    assert_eq!(neighbour_mean(x.view(), &graph, false).unwrap(), ndarray::arr2(&[[3.0], [1.0], [8.0]]));
-    assert_eq!(neighbour_mean(x.view(), &graph, true).unwrap(), ndarray::arr2(&[[2.0], [2.0], [8.0]]));
+    assert_eq!(
+        neighbour_mean(x.view(), &graph, false).unwrap(),
+        ndarray::arr2(&[[3.0], [1.0], [8.0]])
+    );
+    assert_eq!(
+        neighbour_mean(x.view(), &graph, true).unwrap(),
+        ndarray::arr2(&[[2.0], [2.0], [8.0]])
+    );
     assert!(neighbour_mean(x.slice(s![..2, ..]), &graph, true).is_err());
 }
 

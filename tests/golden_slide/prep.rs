@@ -3,7 +3,8 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 use spatia::data::{Csr, Dataset, Table, keys};
 use spatia::prep::{
-    FilterConfig, HvgConfig, HvgFlavor, PcaConfig, filter, hvg, log1p, normalize_total, pca, select_hvg, size_factors,
+    FilterConfig, HvgConfig, HvgFlavor, PcaConfig, filter, hvg, log1p, normalize_total, pca,
+    select_hvg, size_factors,
 };
 
 use super::slide::slide;
@@ -11,9 +12,16 @@ use super::slide::slide;
 /// A dataset of dense rows, for cases that fit in a line.
 fn tiny(rows: &[&[f32]]) -> Dataset {
     let g = rows[0].len();
-    let sparse = |r: &&[f32]| r.iter().enumerate().filter(|(_, v)| **v != 0.0).map(|(j, &v)| (j as u32, v)).collect();
+    let sparse = |r: &&[f32]| {
+        r.iter().enumerate().filter(|(_, v)| **v != 0.0).map(|(j, &v)| (j as u32, v)).collect()
+    };
     let names = |p: &str, n: usize| Table::new((0..n).map(|i| format!("{p}{i}")).collect());
-    Dataset::new(Csr::from_rows(g, rows.iter().map(sparse).collect()), names("s", rows.len()), names("g", g)).unwrap()
+    Dataset::new(
+        Csr::from_rows(g, rows.iter().map(sparse).collect()),
+        names("s", rows.len()),
+        names("g", g),
+    )
+    .unwrap()
 }
 
 #[track_caller]
@@ -42,10 +50,16 @@ fn sums_match_scanpy() {
 fn variable_genes_match_scanpy() {
     let Some(slide) = slide() else { return };
     let ds = slide.logged();
-    for (flavor, key) in [(HvgFlavor::SeuratV3, "hvg_seurat_v3"), (HvgFlavor::Seurat, "hvg_seurat")] {
+    for (flavor, key) in [(HvgFlavor::SeuratV3, "hvg_seurat_v3"), (HvgFlavor::Seurat, "hvg_seurat")]
+    {
         let found = hvg(&ds, &HvgConfig { flavor, ..HvgConfig::default() }).unwrap();
-        let golden: HashSet<&str> = slide.golden[key].as_array().unwrap().iter().map(|v| v.as_str().unwrap()).collect();
-        let shared = found.positions.iter().filter(|&&j| golden.contains(ds.var().index()[j].as_str())).count();
+        let golden: HashSet<&str> =
+            slide.golden[key].as_array().unwrap().iter().map(|v| v.as_str().unwrap()).collect();
+        let shared = found
+            .positions
+            .iter()
+            .filter(|&&j| golden.contains(ds.var().index()[j].as_str()))
+            .count();
         let share = shared as f64 / golden.len() as f64;
         println!("{key}: {shared} of {} genes shared, {:.2} %", golden.len(), 100.0 * share);
         assert_eq!(found.positions.len(), 2000);
@@ -64,7 +78,12 @@ fn principal_components_match_scanpy() {
     for (c, (&f, &g)) in found.variance_ratio.iter().zip(&golden).enumerate() {
         close(&format!("variance ratio {c}"), f, g, 1e-3);
     }
-    let worst = found.variance_ratio.iter().zip(&golden).map(|(f, g)| (f / g - 1.0).abs()).fold(0.0, f64::max);
+    let worst = found
+        .variance_ratio
+        .iter()
+        .zip(&golden)
+        .map(|(f, g)| (f / g - 1.0).abs())
+        .fold(0.0, f64::max);
     println!("variance ratios: off by {worst:.1e} at most");
 }
 
@@ -116,11 +135,16 @@ fn size_factors_average_to_one() {
 fn filters_drop_spots_then_genes() {
     let rows: [&[f32]; 3] = [&[5.0, 1.0, 0.0], &[0.0, 1.0, 0.0], &[4.0, 0.0, 2.0]];
     let mut ds = tiny(&rows);
-    let config = FilterConfig { min_counts: Some(2.0), min_spots: Some(2), ..FilterConfig::default() };
+    let config =
+        FilterConfig { min_counts: Some(2.0), min_spots: Some(2), ..FilterConfig::default() };
     assert_eq!(filter(&mut ds, &config).unwrap(), (1, 2));
-    assert_eq!((ds.obs().index(), ds.var().index()), (&["s0".into(), "s2".into()][..], &["g0".into()][..]));
+    assert_eq!(
+        (ds.obs().index(), ds.var().index()),
+        (&["s0".into(), "s2".into()][..], &["g0".into()][..])
+    );
     assert_eq!(filter(&mut tiny(&rows), &FilterConfig::default()).unwrap(), (0, 0));
-    let most = FilterConfig { max_counts: Some(5.0), max_genes: Some(1), ..FilterConfig::default() };
+    let most =
+        FilterConfig { max_counts: Some(5.0), max_genes: Some(1), ..FilterConfig::default() };
     assert_eq!(filter(&mut tiny(&rows), &most).unwrap(), (2, 0));
 
     let nothing = [
@@ -137,7 +161,12 @@ fn filters_drop_spots_then_genes() {
 
 #[test]
 fn hvg_takes_what_there_is_and_refuses_the_wrong_values() {
-    let rows: [&[f32]; 4] = [&[5.0, 1.0, 7.0, 0.0], &[0.0, 2.0, 7.0, 1.0], &[4.0, 1.0, 7.0, 0.0], &[9.0, 1.0, 7.0, 8.0]];
+    let rows: [&[f32]; 4] = [
+        &[5.0, 1.0, 7.0, 0.0],
+        &[0.0, 2.0, 7.0, 1.0],
+        &[4.0, 1.0, 7.0, 0.0],
+        &[9.0, 1.0, 7.0, 8.0],
+    ];
     let mut ds = tiny(&rows);
     let v3 = HvgConfig { n_top: 100, ..HvgConfig::default() };
     // Gene 2 does not vary and is never selected.
@@ -167,8 +196,11 @@ fn dense_eigenvalues(rows: &[Vec<f32>]) -> Vec<f64> {
     let (n, g) = (rows.len(), rows[0].len());
     let m = nalgebra::DMatrix::from_fn(n, g, |i, j| f64::from(rows[i][j]));
     let centred = nalgebra::DMatrix::from_fn(n, g, |i, j| m[(i, j)] - m.column(j).mean());
-    let mut values: Vec<f64> =
-        (centred.transpose() * &centred / (n as f64 - 1.0)).symmetric_eigenvalues().iter().copied().collect();
+    let mut values: Vec<f64> = (centred.transpose() * &centred / (n as f64 - 1.0))
+        .symmetric_eigenvalues()
+        .iter()
+        .copied()
+        .collect();
     values.sort_by(|a, b| b.total_cmp(a));
     values
 }
@@ -206,7 +238,9 @@ fn pca_refuses_what_it_cannot_do() {
     let ds = tiny(&[&[1.0, 2.0], &[3.0, 1.0], &[0.0, 5.0]]);
     let x = ds.x().to_csr();
     for k in [0, 3] {
-        let error = pca(&x, &PcaConfig { n_components: k, ..PcaConfig::default() }).unwrap_err().to_string();
+        let error = pca(&x, &PcaConfig { n_components: k, ..PcaConfig::default() })
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("1 to 2 components"), "{error}");
     }
     let one = PcaConfig { n_components: 1, ..PcaConfig::default() };

@@ -28,7 +28,14 @@ impl Slide {
     }
 
     pub fn numbers(&self, pointer: &str) -> Vec<f64> {
-        self.golden.pointer(pointer).unwrap().as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+        self.golden
+            .pointer(pointer)
+            .unwrap()
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|v| v.as_f64().unwrap())
+            .collect()
     }
 
     /// X normalised to 1e4 and logged.
@@ -65,9 +72,12 @@ fn read(folder: &Path) -> Dataset {
         let dataset = matrix.dataset(name).unwrap();
         match dataset.read_raw::<hdf5::types::FixedAscii<64>>() {
             Ok(v) => v.iter().map(|t| t.as_str().to_owned()).collect(),
-            Err(_) => {
-                dataset.read_raw::<hdf5::types::VarLenUnicode>().unwrap().iter().map(|t| t.as_str().to_owned()).collect()
-            }
+            Err(_) => dataset
+                .read_raw::<hdf5::types::VarLenUnicode>()
+                .unwrap()
+                .iter()
+                .map(|t| t.as_str().to_owned())
+                .collect(),
         }
     };
     let shape = numbers("shape");
@@ -80,7 +90,8 @@ fn read(folder: &Path) -> Dataset {
     .unwrap();
     let barcodes = texts("barcodes");
 
-    let positions = std::fs::read_to_string(folder.join("spatial/tissue_positions_list.csv")).unwrap();
+    let positions =
+        std::fs::read_to_string(folder.join("spatial/tissue_positions_list.csv")).unwrap();
     let at: HashMap<&str, (f64, f64)> = positions
         .lines()
         .map(|l| l.split(',').collect::<Vec<_>>())
@@ -98,6 +109,10 @@ fn read(folder: &Path) -> Dataset {
 
 fn layers(folder: &Path, barcodes: &[String]) -> Vec<Option<String>> {
     let text = std::fs::read_to_string(folder.join("layers.tsv")).unwrap();
-    let layer: HashMap<&str, &str> = text.lines().skip(1).filter_map(|l| l.split_once('\t')).collect();
-    barcodes.iter().map(|b| layer.get(b.as_str()).filter(|l| **l != "NA").map(|l| (*l).to_owned())).collect()
+    let layer: HashMap<&str, &str> =
+        text.lines().skip(1).filter_map(|l| l.split_once('\t')).collect();
+    barcodes
+        .iter()
+        .map(|b| layer.get(b.as_str()).filter(|l| **l != "NA").map(|l| (*l).to_owned()))
+        .collect()
 }
