@@ -90,25 +90,26 @@ pub fn gmm(x: ArrayView2<'_, f64>, config: &GmmConfig) -> Result<Gmm> {
     let centre: Vec<f64> = x.columns().into_iter().map(|c| c.sum() / c.len() as f64).collect();
     let points = DMatrix::from_fn(x.ncols(), x.nrows(), |j, i| x[[i, j]] - centre[j]); // [D,N]
     let squares = &points * points.transpose(); // [D,D]
-    let fits: Vec<Result<Fit>> = (0..config.n_init)
+    let fits: Vec<Result<Gmm>> = (0..config.n_init)
         .into_par_iter()
         .map(|s| start(x, &points, &squares, config, s as u64))
         .collect();
-    let mut best: Option<Fit> = None;
+    let mut best: Option<Gmm> = None;
     for fit in fits {
         let fit = fit.map_err(|e| e.within(doing))?;
-        if best.as_ref().is_none_or(|b| fit.bound > b.bound) {
+        if best.as_ref().is_none_or(|b| fit.mean_log_likelihood > b.mean_log_likelihood) {
             best = Some(fit);
         }
     }
-    let best = best.ok_or_else(|| Error::new(doing).found("no start that ended"))?;
+    let mut best = best.ok_or_else(|| Error::new(doing).found("no start that ended"))?;
     if !best.converged {
         progress::note(format!(
             "{doing}: no convergence in {} iterations; raise max_iter or tol",
             config.max_iter
         ));
     }
-    Ok(best.into_gmm(&centre))
+    best.means += &ndarray::ArrayView1::from(&centre);
+    Ok(best)
 }
 
 /// Where one start stands.
@@ -128,7 +129,7 @@ fn start(
     squares: &DMatrix<f64>,
     config: &GmmConfig,
     stream: u64,
-) -> Result<Fit> {
+) -> Result<Gmm> {
     let seed = seed::rng(config.seed, stream).random();
     let first =
         kmeans(x, &KmeansConfig { k: config.k, n_init: 1, seed, ..KmeansConfig::default() })?;
@@ -147,7 +148,7 @@ fn start(
     }
     // A last expectation, so that shares and likelihood belong to the parameters.
     let (shares, bound) = expect(points, &fit)?;
-    Ok(Fit { shares, bound, ..fit })
+    Ok(Fit { shares, bound, ..fit }.into_gmm())
 }
 
 /// Parameters that the responsibilities imply.
@@ -217,14 +218,14 @@ fn expect(points: &DMatrix<f64>, fit: &Fit) -> Result<(DMatrix<f64>, f64)> {
 }
 
 impl Fit {
-    fn into_gmm(self, centre: &[f64]) -> Gmm {
+    fn into_gmm(self) -> Gmm {
         let (k, n) = self.shares.shape();
         let d = self.means.nrows();
         let labels = self.shares.column_iter().map(|c| DVector::from(c).argmax().0).collect();
         let parameters = (d * (d + 1) / 2 + k * d + k - 1) as f64;
         Gmm {
             labels,
-            means: Array2::from_shape_fn((k, d), |(c, j)| self.means[(j, c)] + centre[j]),
+            means: Array2::from_shape_fn((k, d), |(c, j)| self.means[(j, c)]),
             covariance: Array2::from_shape_fn((d, d), |(a, b)| self.covariance[(a, b)]),
             weights: self.weights,
             mean_log_likelihood: self.bound,
