@@ -115,7 +115,7 @@ impl fmt::Display for Graph {
         )?;
         write!(f, "  neighbours  {:.2} a spot, {least} to {most}", self.mean_degree())?;
         if self.isolated > 0 {
-            write!(f, "; {} spots have none", self.isolated)?;
+            write!(f, "; {} without any", self.isolated)?;
         }
         writeln!(f)?;
         if self.median_spacing.is_finite() {

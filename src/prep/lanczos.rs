@@ -2,6 +2,9 @@
 //!
 //! Lanczos' method with full reorthogonalisation (Golub and Van Loan, Matrix Computations, 10.3),
 //! grown until the wanted pairs have converged; at full dimension it is a complete decomposition.
+//! Where it stops early it can miss the second copy of an eigenvalue that is exactly double, which
+//! measured data do not have.
+//!
 //! The crates at hand decompose dense matrices, or take a sparse one that cannot be centred and
 //! scaled without filling up.
 
