@@ -71,8 +71,12 @@ pub fn encode(ds: &Dataset, config: &EncodeConfig) -> Result<Array2<f64>> {
             .found("micrometres")
             .advice("Set obsm[\"spatial\"] to pixels and uns[\"spatial_unit\"] to \"px\""));
     }
-    let centers: Vec<[f64; 2]> =
-        coordinates.xy.rows().into_iter().map(|r| [r[0] * image.scale, r[1] * image.scale]).collect();
+    let centers: Vec<[f64; 2]> = coordinates
+        .xy
+        .rows()
+        .into_iter()
+        .map(|r| [r[0] * image.scale, r[1] * image.scale])
+        .collect();
     let diameter_px = image.spot_diameter_px * image.scale;
     if diameter_px < descriptor::LEAST_DIAMETER_PX {
         progress::note(format!(
@@ -81,7 +85,8 @@ pub fn encode(ds: &Dataset, config: &EncodeConfig) -> Result<Array2<f64>> {
             descriptor::LEAST_DIAMETER_PX
         ));
     }
-    let mut features = descriptor::describe(&image.pixels, &centers, diameter_px).map_err(|e| e.within(doing))?;
+    let mut features =
+        descriptor::describe(&image.pixels, &centers, diameter_px).map_err(|e| e.within(doing))?;
     if config.standardize {
         standardize(&mut features);
     }

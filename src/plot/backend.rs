@@ -10,7 +10,9 @@ use image::imageops::{self, FilterType};
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontDesc, FontFamily, FontStyle, RGBAColor, RGBColor, ShapeStyle, TextStyle};
+use plotters::style::{
+    FontDesc, FontFamily, FontStyle, RGBAColor, RGBColor, ShapeStyle, TextStyle,
+};
 
 use super::colour::Colour;
 use super::scene::{Anchor, Mark, Scene, WIDTH, start};
@@ -43,7 +45,13 @@ fn pixels(v: f64) -> u32 {
 
 /// Marks drawn with `origin` at the top left and `scale` pixels a unit.
 fn raster(marks: &[Mark], origin: (f64, f64), scale: f64, (w, h): (u32, u32)) -> Result<RgbImage> {
-    let finer = if w.max(h) <= 3000 { 3 } else if w.max(h) <= 6000 { 2 } else { 1 };
+    let finer = if w.max(h) <= 3000 {
+        3
+    } else if w.max(h) <= 6000 {
+        2
+    } else {
+        1
+    };
     let mut canvas = RgbImage::from_pixel(w * finer, h * finer, image::Rgb([255; 3]));
     let scale = scale * f64::from(finer);
     let place = |(x, y): (f64, f64)| ((x - origin.0) * scale, (y - origin.1) * scale);
@@ -52,7 +60,12 @@ fn raster(marks: &[Mark], origin: (f64, f64), scale: f64, (w, h): (u32, u32)) ->
 }
 
 /// Plain marks go through plotters; text and pictures go straight into the pixels.
-fn paint(marks: &[Mark], canvas: &mut RgbImage, place: &dyn Fn((f64, f64)) -> (f64, f64), scale: f64) -> Result<()> {
+fn paint(
+    marks: &[Mark],
+    canvas: &mut RgbImage,
+    place: &dyn Fn((f64, f64)) -> (f64, f64),
+    scale: f64,
+) -> Result<()> {
     let size = canvas.dimensions();
     for mark in marks {
         match mark {
@@ -91,19 +104,30 @@ fn shape<B: DrawingBackend>(
         Mark::Rect { x, y, w, h, colour } => {
             let ((x0, y0), (x1, y1)) = (at(*x, *y), at(x + w, y + h));
             // plotters fills both corners' pixels.
-            backend.draw_rect((x0, y0), ((x1 - 1).max(x0), (y1 - 1).max(y0)), &style(*colour, 1.0, 1), true).map_err(failed)
+            backend
+                .draw_rect(
+                    (x0, y0),
+                    ((x1 - 1).max(x0), (y1 - 1).max(y0)),
+                    &style(*colour, 1.0, 1),
+                    true,
+                )
+                .map_err(failed)
         }
         Mark::Disc { x, y, r, colour, opacity } => {
             let radius = (r * scale).round().max(1.0) as u32;
-            backend.draw_circle(at(*x, *y), radius, &style(*colour, *opacity, 1), true).map_err(failed)
+            backend
+                .draw_circle(at(*x, *y), radius, &style(*colour, *opacity, 1), true)
+                .map_err(failed)
         }
         Mark::Line { points, width, colour } => {
             let stroke = (width * scale).round().max(1.0) as u32;
-            backend.draw_path(points.iter().map(|&(x, y)| at(x, y)), &style(*colour, 1.0, stroke)).map_err(failed)
+            backend
+                .draw_path(points.iter().map(|&(x, y)| at(x, y)), &style(*colour, 1.0, stroke))
+                .map_err(failed)
         }
-        Mark::Polygon { points, colour } => {
-            backend.fill_polygon(points.iter().map(|&(x, y)| at(x, y)), &style(*colour, 1.0, 1)).map_err(failed)
-        }
+        Mark::Polygon { points, colour } => backend
+            .fill_polygon(points.iter().map(|&(x, y)| at(x, y)), &style(*colour, 1.0, 1))
+            .map_err(failed),
         Mark::Text { .. } | Mark::Picture { .. } | Mark::Group { .. } => Ok(()),
     }
 }
@@ -177,11 +201,17 @@ fn vectors(marks: &[Mark], backend: &mut SVGBackend<'_>, pictures: &mut String) 
                     Anchor::Middle => HPos::Center,
                     Anchor::End => HPos::Right,
                 };
-                let font = FontDesc::new(FontFamily::SansSerif, em * SVG_STEPS * SVG_FONT, FontStyle::Normal);
+                let font = FontDesc::new(
+                    FontFamily::SansSerif,
+                    em * SVG_STEPS * SVG_FONT,
+                    FontStyle::Normal,
+                );
                 let ink = RGBColor(*r, *g, *b);
                 let style = TextStyle::from(font).color(&ink).pos(Pos::new(h_pos, VPos::Top));
                 let (x, y) = place((*x, y - SVG_BASELINE * em));
-                backend.draw_text(text, &style, (x.round() as i32, y.round() as i32)).map_err(failed)?;
+                backend
+                    .draw_text(text, &style, (x.round() as i32, y.round() as i32))
+                    .map_err(failed)?;
             }
             _ => shape(mark, backend, &place, SVG_STEPS)?,
         }
@@ -189,7 +219,11 @@ fn vectors(marks: &[Mark], backend: &mut SVGBackend<'_>, pictures: &mut String) 
     Ok(())
 }
 
-fn embed(pictures: &mut String, (x, y, w, h): (f64, f64, f64, f64), image: &RgbImage) -> Result<()> {
+fn embed(
+    pictures: &mut String,
+    (x, y, w, h): (f64, f64, f64, f64),
+    image: &RgbImage,
+) -> Result<()> {
     let data = STANDARD.encode(png(image)?);
     let [x, y, w, h] = [x, y, w, h].map(|v| v * SVG_STEPS);
     pictures.push_str(&format!(

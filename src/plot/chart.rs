@@ -25,8 +25,13 @@ impl Axis {
     /// `None` when the panel has no value that the axis can show.
     fn of(panel: &Panel) -> Option<Self> {
         let log = panel.log;
-        let shown = panel.series.iter().flat_map(|s| s.y.iter().flatten()).filter(|v| v.is_finite() && (!log || **v > 0.0));
-        let (low, high) = shown.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
+        let shown = panel
+            .series
+            .iter()
+            .flat_map(|s| s.y.iter().flatten())
+            .filter(|v| v.is_finite() && (!log || **v > 0.0));
+        let (low, high) =
+            shown.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
         if low > high {
             return None;
         }
@@ -38,12 +43,20 @@ impl Axis {
             (low - room, high + room)
         };
         let ticks = if log { scale::log_ticks(low, high) } else { scale::ticks(low, high, 4) };
-        let labels = if log { ticks.iter().flat_map(|&t| scale::labels(&[t])).collect() } else { scale::labels(&ticks) };
+        let labels = if log {
+            ticks.iter().flat_map(|&t| scale::labels(&[t])).collect()
+        } else {
+            scale::labels(&ticks)
+        };
         Some(Self { low, high, log, ticks, labels })
     }
 
     fn at(&self, v: f64) -> f64 {
-        if self.log { (v / self.low).ln() / (self.high / self.low).ln() } else { (v - self.low) / (self.high - self.low) }
+        if self.log {
+            (v / self.low).ln() / (self.high / self.low).ln()
+        } else {
+            (v - self.low) / (self.high - self.low)
+        }
     }
 }
 
@@ -51,12 +64,18 @@ pub fn scene(title: &str, chart: &Chart) -> Scene {
     let mut marks = Vec::new();
     let mut top = MARGIN;
     if !title.is_empty() {
-        marks.push(Mark::text(MARGIN, MARGIN + 22.0, TITLE, Anchor::Start, text::fit(title, TITLE, WIDTH - 2.0 * MARGIN)));
+        marks.push(Mark::text(
+            MARGIN,
+            MARGIN + 22.0,
+            TITLE,
+            Anchor::Start,
+            text::fit(title, TITLE, WIDTH - 2.0 * MARGIN),
+        ));
         top += 44.0;
     }
     let axes: Vec<Option<Axis>> = chart.panels.iter().map(Axis::of).collect();
     let labels = axes.iter().flatten().flat_map(|a| &a.labels);
-    let left = MARGIN + labels.map(|l| text::width(l, TICK)).fold(0.0, f64::max) * 1.1 + 14.0;
+    let left = MARGIN + labels.map(|l| text::room(l, TICK)).fold(0.0, f64::max) + 14.0;
     let right = WIDTH - MARGIN;
     let height = match chart.panels.len() {
         0 | 1 => 520.0,
@@ -65,8 +84,15 @@ pub fn scene(title: &str, chart: &Chart) -> Scene {
         _ => 190.0,
     };
     let finite = chart.x.iter().filter(|v| v.is_finite());
-    let (x0, x1) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
-    let (x0, x1) = if x1 > x0 { (x0, x1) } else if x1 == x0 { (x0 - 0.5, x1 + 0.5) } else { (0.0, 1.0) };
+    let (x0, x1) =
+        finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
+    let (x0, x1) = if x1 > x0 {
+        (x0, x1)
+    } else if x1 == x0 {
+        (x0 - 0.5, x1 + 0.5)
+    } else {
+        (0.0, 1.0)
+    };
     let px = |v: f64| left + (v - x0) / (x1 - x0) * (right - left);
     let x_ticks = scale::ticks(x0, x1, 8);
 
@@ -80,18 +106,31 @@ pub fn scene(title: &str, chart: &Chart) -> Scene {
             let py = |v: f64| y1 - axis.at(v) * height;
             for (&t, label) in axis.ticks.iter().zip(&axis.labels) {
                 marks.push(Mark::line(left, py(t), right, py(t), 1.0, Colour::GRID));
-                marks.push(Mark::text(left - 10.0, py(t) + 0.35 * TICK, TICK, Anchor::End, label.as_str()));
+                marks.push(Mark::text(
+                    left - 10.0,
+                    py(t) + 0.35 * TICK,
+                    TICK,
+                    Anchor::End,
+                    label.as_str(),
+                ));
             }
             for series in &panel.series {
                 let place = |(&x, y): (&f64, &Option<f64>)| {
                     let y = y.filter(|y| y.is_finite() && (!axis.log || *y > 0.0))?;
                     x.is_finite().then(|| (px(x), py(y)))
                 };
-                let points: Vec<Option<(f64, f64)>> = chart.x.iter().zip(&series.y).map(place).collect();
+                let points: Vec<Option<(f64, f64)>> =
+                    chart.x.iter().zip(&series.y).map(place).collect();
                 curve(&mut marks, &points, series.colour);
             }
         } else {
-            marks.push(Mark::soft((left + right) / 2.0, (y0 + y1) / 2.0, LABEL, Anchor::Middle, "no values"));
+            marks.push(Mark::soft(
+                (left + right) / 2.0,
+                (y0 + y1) / 2.0,
+                LABEL,
+                Anchor::Middle,
+                "no values",
+            ));
         }
         marks.push(Mark::line(left, y0, left, y1, 1.5, Colour::SOFT));
         marks.push(Mark::line(left, y1, right, y1, 1.5, Colour::SOFT));
@@ -101,7 +140,13 @@ pub fn scene(title: &str, chart: &Chart) -> Scene {
                 marks.push(Mark::line(px(t), y1, px(t), y1 + 6.0, 1.5, Colour::SOFT));
                 marks.push(Mark::text(px(t), y1 + 28.0, TICK, Anchor::Middle, label));
             }
-            marks.push(Mark::text((left + right) / 2.0, y1 + 60.0, LABEL, Anchor::Middle, chart.x_label.as_str()));
+            marks.push(Mark::text(
+                (left + right) / 2.0,
+                y1 + 60.0,
+                LABEL,
+                Anchor::Middle,
+                chart.x_label.as_str(),
+            ));
             top = y1 + 66.0;
         }
     }
@@ -115,7 +160,7 @@ fn heading(marks: &mut Vec<Mark>, (left, top, right): (f64, f64, f64), panel: &P
     let several = panel.series.len() > 1;
     let room = (right - left) * if several { 0.5 } else { 1.0 };
     let label = text::fit(&label, LABEL, room);
-    let mut used = left + text::width(&label, LABEL) * 1.15 + 30.0;
+    let mut used = left + text::room(&label, LABEL) + 24.0;
     marks.push(Mark::text(left, baseline, LABEL, Anchor::Start, label));
     if !several {
         return;
@@ -126,7 +171,7 @@ fn heading(marks: &mut Vec<Mark>, (left, top, right): (f64, f64, f64), panel: &P
         let mid = baseline - 0.33 * TICK;
         marks.push(Mark::line(used, mid, used + 26.0, mid, 4.0, series.colour));
         used += 34.0;
-        let width = text::width(&name, TICK) * 1.15;
+        let width = text::room(&name, TICK);
         marks.push(Mark::text(used, baseline, TICK, Anchor::Start, name));
         used += width + 20.0;
     }
@@ -141,7 +186,13 @@ fn curve(marks: &mut Vec<Mark>, points: &[Option<(f64, f64)>], colour: Colour) {
             marks.push(Mark::Line { points: points.clone(), width: 3.0, colour });
         }
         if alone || run.len() == points.len() && points.len() <= FEW_POINTS {
-            marks.extend(points.into_iter().map(|(x, y)| Mark::Disc { x, y, r: 4.5, colour, opacity: 1.0 }));
+            marks.extend(points.into_iter().map(|(x, y)| Mark::Disc {
+                x,
+                y,
+                r: 4.5,
+                colour,
+                opacity: 1.0,
+            }));
         }
     }
 }

@@ -53,9 +53,9 @@ impl TryFrom<String> for Colour {
 /// far as can be from those before them, in OKLab, as seen with normal vision and (Machado et al.
 /// 2009) without red or green cones.
 const GROUPS: [u32; 24] = [
-    0xe69f00, 0x56b4e9, 0x009e73, 0xf0e442, 0x0072b2, 0xd55e00, 0xcc79a7, 0x000000, 0xaa0055, 0x8877ff,
-    0x66cc88, 0x551111, 0x000088, 0xff5566, 0x00eeff, 0x773388, 0x99ee99, 0x225500, 0x4433bb, 0xbb3399,
-    0x770044, 0x440055, 0x6655dd, 0xcc3344,
+    0xe69f00, 0x56b4e9, 0x009e73, 0xf0e442, 0x0072b2, 0xd55e00, 0xcc79a7, 0x000000, 0xaa0055,
+    0x8877ff, 0x66cc88, 0x551111, 0x000088, 0xff5566, 0x00eeff, 0x773388, 0x99ee99, 0x225500,
+    0x4433bb, 0xbb3399, 0x770044, 0x440055, 0x6655dd, 0xcc3344,
 ];
 
 /// Colours for `n` groups; from the 25th on they repeat, paler each time round.
@@ -90,19 +90,20 @@ impl Cmap {
     fn anchors(self) -> &'static [u32] {
         match self {
             Self::Viridis => &[
-                0x440154, 0x482374, 0x404387, 0x345e8d, 0x29788e, 0x208f8c, 0x22a784, 0x42be71, 0x79d151, 0xbade27,
-                0xfde724,
+                0x440154, 0x482374, 0x404387, 0x345e8d, 0x29788e, 0x208f8c, 0x22a784, 0x42be71,
+                0x79d151, 0xbade27, 0xfde724,
             ],
-            Self::Cividis => {
-                &[0x00224e, 0x1a386f, 0x434e6c, 0x61656f, 0x7c7b78, 0x9a9376, 0xbbad6d, 0xdfcb57, 0xfee838]
-            }
+            Self::Cividis => &[
+                0x00224e, 0x1a386f, 0x434e6c, 0x61656f, 0x7c7b78, 0x9a9376, 0xbbad6d, 0xdfcb57,
+                0xfee838,
+            ],
             Self::Magma => &[
-                0x000003, 0x140d35, 0x3b0f6f, 0x63197f, 0x8c2980, 0xb53679, 0xdd4968, 0xf66e5b, 0xfd9f6c, 0xfdcd90,
-                0xfbfcbf,
+                0x000003, 0x140d35, 0x3b0f6f, 0x63197f, 0x8c2980, 0xb53679, 0xdd4968, 0xf66e5b,
+                0xfd9f6c, 0xfdcd90, 0xfbfcbf,
             ],
             Self::Bluered => &[
-                0x053061, 0x2166ac, 0x4393c3, 0x92c5de, 0xd1e5f0, 0xf7f7f7, 0xfddbc7, 0xf4a582, 0xd6604d, 0xb2182b,
-                0x67001f,
+                0x053061, 0x2166ac, 0x4393c3, 0x92c5de, 0xd1e5f0, 0xf7f7f7, 0xfddbc7, 0xf4a582,
+                0xd6604d, 0xb2182b, 0x67001f,
             ],
             Self::Greys => &[0xf2f2f2, 0x0a0a0a],
         }
@@ -115,6 +116,8 @@ impl Cmap {
         let low = (place as usize).min(anchors.len() - 2);
         let (Colour(a), Colour(b)) = (Colour::hex(anchors[low]), Colour::hex(anchors[low + 1]));
         let part = place - low as f64;
-        Colour(std::array::from_fn(|k| (f64::from(a[k]) + part * (f64::from(b[k]) - f64::from(a[k]))).round() as u8))
+        Colour(std::array::from_fn(|k| {
+            (f64::from(a[k]) + part * (f64::from(b[k]) - f64::from(a[k]))).round() as u8
+        }))
     }
 }

@@ -49,21 +49,33 @@ pub fn curves(table: &DataFrame, config: &CurvesConfig) -> Result<Figure> {
     }
     let x = column(table, &config.x)?;
     let asked: Vec<String> = if config.y.is_empty() {
-        let others = table.columns().iter().filter(|c| c.dtype().is_primitive_numeric() && c.name() != config.x.as_str());
+        let others = table
+            .columns()
+            .iter()
+            .filter(|c| c.dtype().is_primitive_numeric() && c.name() != config.x.as_str());
         others.map(|c| c.name().to_string()).collect()
     } else {
         config.y.clone()
     };
     if asked.is_empty() {
-        return Err(Error::new(doing).expected(format!("numeric columns beside '{}'", config.x)).found("none"));
+        return Err(Error::new(doing)
+            .expected(format!("numeric columns beside '{}'", config.x))
+            .found("none"));
     }
     let panel = |entry: &String| -> Result<Panel> {
         let names: Vec<&str> = entry.split('+').map(str::trim).collect();
-        let colours = palette(CURVES.len());
+        let colours = palette(8);
         let mut series = Vec::new();
         for (i, name) in names.iter().enumerate() {
-            let y = column(table, name)?.into_iter().map(|v| Some(v).filter(|v| v.is_finite())).collect();
-            series.push(Series { name: (*name).to_owned(), colour: colours[CURVES[i % CURVES.len()]], y });
+            let y = column(table, name)?
+                .into_iter()
+                .map(|v| Some(v).filter(|v| v.is_finite()))
+                .collect();
+            series.push(Series {
+                name: (*name).to_owned(),
+                colour: colours[CURVES[i % CURVES.len()]],
+                y,
+            });
         }
         let label = if let [name] = names[..] { with_unit(name) } else { common(&names) };
         let log = config.log.unwrap_or_else(|| wide(&series));
@@ -84,7 +96,9 @@ fn column(table: &DataFrame, name: &str) -> Result<Vec<f64>> {
             .advice(nearest::advice(name, table.columns().iter().map(|c| c.name().as_str())))
     })?;
     if !column.dtype().is_primitive_numeric() {
-        return Err(Error::new(doing()).expected("numbers").found(format!("type {}", column.dtype())));
+        return Err(Error::new(doing())
+            .expected("numbers")
+            .found(format!("type {}", column.dtype())));
     }
     let cast = column.cast(&DataType::Float64).map_err(|e| Error::io(doing(), e))?;
     let values = cast.f64().map_err(|e| Error::io(doing(), e))?;
@@ -94,15 +108,16 @@ fn column(table: &DataFrame, name: &str) -> Result<Vec<f64>> {
 /// Whether the values are positive and far apart.
 fn wide(series: &[Series]) -> bool {
     let values = || series.iter().flat_map(|s| s.y.iter().flatten());
-    let (low, high) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
+    let (low, high) =
+        values().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
     low > 0.0 && high > LOG_FROM * low
 }
 
-/// The longest ending that all names share after an underscore ("train_nll", "valid_nll": "nll"),
-/// or all names.
+/// The longest ending that all names share, in whole words ("train_nll", "valid_nll": "nll"), or
+/// all names.
 fn common(names: &[&str]) -> String {
     let parts: Vec<Vec<&str>> = names.iter().map(|n| n.rsplit('_').collect()).collect();
-    let same = |i: usize| parts.iter().all(|p| p.len() > i + 1 && p[i] == parts[0][i]);
+    let same = |i: usize| parts.iter().all(|p| p.len() > i && p[i] == parts[0][i]);
     let shared: Vec<&str> = (0..).take_while(|&i| same(i)).map(|i| parts[0][i]).collect();
     if shared.is_empty() {
         return names.join(", ");

@@ -135,7 +135,8 @@ impl Figure {
     /// # Errors
     /// Another extension; what [`Figure::to_png`] refuses; a file that cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let extension =
+            path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
         match extension.as_str() {
             "png" => files::write(path, self.to_png(None)?),
             "svg" => files::write(path, self.to_svg()?),
@@ -164,8 +165,12 @@ impl fmt::Display for Figure {
                 let image = if m.picture.is_some() { " over the tissue image" } else { "" };
                 write!(f, "{} spots{image}, coloured by ", m.x.len())?;
                 match &m.fill {
-                    Fill::Numbers { label, low, high, .. } => write!(f, "{label} from {low:.4} to {high:.4}"),
-                    Fill::Groups { label, names, .. } => write!(f, "{label} in {} groups", names.len()),
+                    Fill::Numbers { label, low, high, .. } => {
+                        write!(f, "{label} from {low:.4} to {high:.4}")
+                    }
+                    Fill::Groups { label, names, .. } => {
+                        write!(f, "{label} in {} groups", names.len())
+                    }
                 }
             }
             Body::Chart(c) => {

@@ -6,9 +6,13 @@ pub fn ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
     if !(span.is_finite() && span > 0.0) {
         return vec![low];
     }
-    let step = round_up(span / wanted.max(1) as f64);
-    let first = (low / step - 1e-9).ceil() as i64;
-    let last = (high / step + 1e-9).floor() as i64;
+    let ends = |step: f64| ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
+    let smallest = round_down(span / wanted.max(1) as f64);
+    // Of the two round steps that could do, the one that comes closest, the finer of equals.
+    let off = |step: f64| (ends(step).1 - ends(step).0 + 1).abs_diff(wanted as i64);
+    let next = round_up(smallest * 1.5);
+    let step = if off(next) < off(smallest) { next } else { smallest };
+    let (first, last) = ends(step);
     (first..=last).map(|i| i as f64 * step).collect()
 }
 
@@ -32,7 +36,7 @@ pub fn log_ticks(low: f64, high: f64) -> Vec<f64> {
 }
 
 /// The smallest 1, 2 or 5 times a power of ten that is not below `v`.
-pub fn round_up(v: f64) -> f64 {
+fn round_up(v: f64) -> f64 {
     let power = 10_f64.powf(v.log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0];
     steps.iter().map(|s| s * power).find(|&s| s >= v * (1.0 - 1e-9)).unwrap_or(10.0 * power)
@@ -57,7 +61,11 @@ fn label(v: f64, step: f64) -> String {
         let power = size.log10().floor();
         let mantissa = v / 10_f64.powf(power);
         // One digit more than the step needs at this power of ten.
-        let digits = if step.is_finite() { (power - step.log10() - 1e-9).ceil().clamp(0.0, 6.0) as usize } else { 1 };
+        let digits = if step.is_finite() {
+            (power - step.log10() - 1e-9).ceil().clamp(0.0, 6.0) as usize
+        } else {
+            1
+        };
         return format!("{mantissa:.digits$}e{power}");
     }
     let digits = match step {
@@ -68,10 +76,14 @@ fn label(v: f64, step: f64) -> String {
     if !step.is_finite() && text.contains('.') {
         return text.trim_end_matches('0').trim_end_matches('.').to_owned();
     }
-    if text.trim_start_matches('-').chars().all(|c| c == '0' || c == '.') { text.trim_start_matches('-').into() } else { text }
+    if text.trim_start_matches('-').chars().all(|c| c == '0' || c == '.') {
+        text.trim_start_matches('-').into()
+    } else {
+        text
+    }
 }
 
-/// A whole number with thin gaps between thousands: "84 518".
+/// A whole number with its thousands apart: "84,518".
 pub fn whole(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();

@@ -22,16 +22,54 @@ pub enum Anchor {
 }
 
 pub enum Mark {
-    Rect { x: f64, y: f64, w: f64, h: f64, colour: Colour },
+    Rect {
+        x: f64,
+        y: f64,
+        w: f64,
+        h: f64,
+        colour: Colour,
+    },
     /// A filled circle.
-    Disc { x: f64, y: f64, r: f64, colour: Colour, opacity: f64 },
-    Line { points: Vec<(f64, f64)>, width: f64, colour: Colour },
-    Polygon { points: Vec<(f64, f64)>, colour: Colour },
+    Disc {
+        x: f64,
+        y: f64,
+        r: f64,
+        colour: Colour,
+        opacity: f64,
+    },
+    Line {
+        points: Vec<(f64, f64)>,
+        width: f64,
+        colour: Colour,
+    },
+    Polygon {
+        points: Vec<(f64, f64)>,
+        colour: Colour,
+    },
     /// `y` is the baseline.
-    Text { x: f64, y: f64, em: f64, anchor: Anchor, colour: Colour, text: String },
-    Picture { x: f64, y: f64, w: f64, h: f64, image: RgbImage },
+    Text {
+        x: f64,
+        y: f64,
+        em: f64,
+        anchor: Anchor,
+        colour: Colour,
+        text: String,
+    },
+    Picture {
+        x: f64,
+        y: f64,
+        w: f64,
+        h: f64,
+        image: RgbImage,
+    },
     /// Marks that a vector format may replace by one picture of the rectangle they lie in.
-    Group { x: f64, y: f64, w: f64, h: f64, marks: Vec<Mark> },
+    Group {
+        x: f64,
+        y: f64,
+        w: f64,
+        h: f64,
+        marks: Vec<Mark>,
+    },
 }
 
 /// A drawing of [`WIDTH`] by `height` units on white.

@@ -46,8 +46,8 @@ pub struct SpatialConfig {
     pub spot_size: Option<f64>,
     /// Of the spots, above 0 to 1.
     pub opacity: f64,
-    /// Above the figure; empty for none. Without it, what the colours show.
-    pub title: Option<String>,
+    /// Above the figure; empty for none.
+    pub title: String,
     /// At the colour bar or legend, with the unit; without it the name of the column or gene.
     pub label: Option<String>,
     /// Pixels across.
@@ -66,7 +66,7 @@ impl Default for SpatialConfig {
             percentiles: [1.0, 99.0],
             spot_size: None,
             opacity: 1.0,
-            title: None,
+            title: String::new(),
             label: None,
             width: 1200,
         }
@@ -84,7 +84,9 @@ impl Default for SpatialConfig {
 pub fn spatial(ds: &Dataset, config: &SpatialConfig) -> Result<Figure> {
     let doing = || format!("drawing '{}' on the tissue", config.color);
     if !(config.opacity > 0.0 && config.opacity <= 1.0) {
-        return Err(Error::new(doing()).expected("opacity above 0 to 1").found(config.opacity.to_string()));
+        return Err(Error::new(doing())
+            .expected("opacity above 0 to 1")
+            .found(config.opacity.to_string()));
     }
     let coordinates = ds.coordinates().map_err(|e| e.within(doing()))?;
     if coordinates.is_empty() {
@@ -93,7 +95,9 @@ pub fn spatial(ds: &Dataset, config: &SpatialConfig) -> Result<Figure> {
     let (x, y) = (coordinates.xy.column(0).to_vec(), coordinates.xy.column(1).to_vec());
     let diameter = match config.spot_size {
         Some(d) if d.is_finite() && d > 0.0 => d,
-        Some(d) => return Err(Error::new(doing()).expected("spot_size above 0").found(d.to_string())),
+        Some(d) => {
+            return Err(Error::new(doing()).expected("spot_size above 0").found(d.to_string()));
+        }
         None => ds.spot_diameter().unwrap_or_else(|| usual_diameter(&x, &y)),
     };
     let picture = match ds.tissue_image().filter(|_| config.image && coordinates.unit == Unit::Px) {
@@ -101,8 +105,6 @@ pub fn spatial(ds: &Dataset, config: &SpatialConfig) -> Result<Figure> {
         None => None,
     };
     let fill = fill(ds, config)?;
-    let (Fill::Numbers { label, .. } | Fill::Groups { label, .. }) = &fill;
-    let title = config.title.clone().unwrap_or_else(|| label.clone());
     let map = Map {
         x,
         y,
@@ -113,7 +115,7 @@ pub fn spatial(ds: &Dataset, config: &SpatialConfig) -> Result<Figure> {
         unit: unit(&coordinates).into(),
         um_per_unit: coordinates.um_per_unit,
     };
-    Ok(Figure { title, width: config.width, body: Body::Map(map) })
+    Ok(Figure { title: config.title.clone(), width: config.width, body: Body::Map(map) })
 }
 
 fn unit(coordinates: &Coordinates) -> &'static str {
@@ -147,32 +149,51 @@ fn fill(ds: &Dataset, config: &SpatialConfig) -> Result<Fill> {
         (true, _) => (with_unit(name), ds.obs().f64(name)?),
         (false, Some(g)) => {
             let layer = ds.layer(&config.layer)?;
-            let label = if config.layer == "X" { name.to_owned() } else { format!("{name} ({})", config.layer) };
+            let label = if config.layer == "X" {
+                name.to_owned()
+            } else {
+                format!("{name} ({})", config.layer)
+            };
             (label, (0..ds.n_obs()).map(|i| f64::from(layer.get(i, g))).collect())
         }
         (false, None) => {
-            let known = ds.obs().names().into_iter().chain(ds.var().index().iter().map(String::as_str));
+            let known =
+                ds.obs().names().into_iter().chain(ds.var().index().iter().map(String::as_str));
             return Err(Error::new(doing())
                 .kind(Kind::Missing)
                 .expected("color to name a column of obs or a gene")
-                .found(if name.is_empty() { "no name".into() } else { format!("neither called '{name}'") })
+                .found(if name.is_empty() {
+                    "no name".into()
+                } else {
+                    format!("neither called '{name}'")
+                })
                 .advice(nearest::advice(name, known)));
         }
     };
     let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
     if sorted.is_empty() {
-        return Err(Error::new(doing()).expected("at least one value").found(format!("{} missing ones", values.len())));
+        return Err(Error::new(doing())
+            .expected("at least one value")
+            .found(format!("{} missing ones", values.len())));
     }
     let (low, high) = limits(&sorted, config).map_err(|e| e.within(doing()))?;
     let values = values.into_iter().map(|v| Some(v).filter(|v| v.is_finite())).collect();
-    Ok(Fill::Numbers { label: config.label.clone().unwrap_or(label), values, cmap: config.cmap, low, high })
+    Ok(Fill::Numbers {
+        label: config.label.clone().unwrap_or(label),
+        values,
+        cmap: config.cmap,
+        low,
+        high,
+    })
 }
 
 /// The values at the two ends of the colours.
 fn limits(sorted: &[f64], config: &SpatialConfig) -> Result<(f64, f64)> {
     let refuse = |what: &str, found: [f64; 2]| {
-        Err(Error::new("choosing the ends of the colours").expected(what).found(format!("{found:?}")))
+        Err(Error::new("choosing the ends of the colours")
+            .expected(what)
+            .found(format!("{found:?}")))
     };
     if let Some([low, high]) = config.limits {
         return if low.is_finite() && high.is_finite() && low < high {
@@ -208,20 +229,28 @@ fn groups(values: Vec<Option<String>>, config: &SpatialConfig) -> Result<Fill> {
     names.dedup();
     let doing = || format!("drawing the groups of '{}'", config.color);
     if names.is_empty() {
-        return Err(Error::new(doing()).expected("at least one value").found(format!("{} missing ones", values.len())));
+        return Err(Error::new(doing())
+            .expected("at least one value")
+            .found(format!("{} missing ones", values.len())));
     }
     if names.len() > MOST_GROUPS {
         return Err(Error::new(doing())
             .expected(format!("at most {MOST_GROUPS} groups"))
             .found(format!("{} different values", names.len()))
-            .advice("Is the column an identifier? Numbers are drawn as a scale unless groups is true"));
+            .advice(
+                "Is the column an identifier? Numbers are drawn as a scale unless groups is true",
+            ));
     }
-    let code = |v: Option<String>| v.and_then(|v| names.iter().position(|n| *n == v)).map(|c| c as u32);
+    let code =
+        |v: Option<String>| v.and_then(|v| names.iter().position(|n| *n == v)).map(|c| c as u32);
     let codes = values.into_iter().map(code).collect();
     let yes_or_no = names.iter().all(|n| n == "false" || n == "true");
     let colours = if yes_or_no {
         // What is marked stands out from what is not.
-        names.iter().map(|n| if n == "true" { Colour([213, 94, 0]) } else { Colour([166, 199, 224]) }).collect()
+        names
+            .iter()
+            .map(|n| if n == "true" { Colour([213, 94, 0]) } else { Colour([166, 199, 224]) })
+            .collect()
     } else {
         palette(names.len())
     };
@@ -234,8 +263,10 @@ fn natural(name: &str) -> Vec<(String, u64)> {
     let mut parts = Vec::new();
     let mut rest = name;
     while !rest.is_empty() {
-        let (text, tail) = rest.split_at(rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len()));
-        let (digits, after) = tail.split_at(tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len()));
+        let (text, tail) =
+            rest.split_at(rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len()));
+        let (digits, after) =
+            tail.split_at(tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len()));
         parts.push((text.to_owned(), digits.parse().unwrap_or(u64::MAX)));
         rest = after;
     }
@@ -290,7 +321,8 @@ fn usual_diameter(x: &[f64], y: &[f64]) -> f64 {
         best
     };
     let every = x.len().div_ceil(SAMPLE).max(1);
-    let mut nearest: Vec<f64> = (0..x.len()).step_by(every).map(distance).filter(|d| d.is_finite()).collect();
+    let mut nearest: Vec<f64> =
+        (0..x.len()).step_by(every).map(distance).filter(|d| d.is_finite()).collect();
     nearest.sort_by(f64::total_cmp);
     let [x0, y0, x1, y1] = view(x, y, 0.0);
     let most = (x1 - x0).max(y1 - y0) * MOST_SPOT;

@@ -26,15 +26,22 @@ pub fn width(text: &str, em: f64) -> f64 {
     text.chars().map(|c| f64::from(scaled.h_advance(scaled.glyph_id(c)))).sum()
 }
 
+/// Room to leave for `text`: an svg is shown in whatever typeface the reader has, and the common
+/// ones run a fifth wider than ours.
+pub fn room(text: &str, em: f64) -> f64 {
+    1.2 * width(text, em)
+}
+
 /// `text`, or as much of it as fits into `room` with an ellipsis.
 pub fn fit(text: &str, em: f64, room: f64) -> String {
-    if width(text, em) <= room {
+    let fits = |text: &str| self::room(text, em) <= room + 1e-6;
+    if fits(text) {
         return text.to_owned();
     }
     let mut kept: Vec<char> = text.chars().collect();
     while kept.pop().is_some() {
         let shorter = format!("{}…", kept.iter().collect::<String>().trim_end());
-        if width(&shorter, em) <= room {
+        if fits(&shorter) {
             return shorter;
         }
     }
@@ -55,11 +62,13 @@ pub fn draw(image: &mut RgbImage, text: &str, em: f64, (x, y): (f64, f64), Colou
         let corner = outline.px_bounds().min;
         outline.draw(|gx, gy, cover| {
             let (px, py) = (corner.x as i64 + i64::from(gx), corner.y as i64 + i64::from(gy));
-            let inside = (0..i64::from(image.width())).contains(&px) && (0..i64::from(image.height())).contains(&py);
+            let inside = (0..i64::from(image.width())).contains(&px)
+                && (0..i64::from(image.height())).contains(&py);
             if inside {
                 let pixel = image.get_pixel_mut(px as u32, py as u32);
                 for (p, i) in pixel.0.iter_mut().zip(ink) {
-                    *p = (f32::from(*p) + cover.min(1.0) * (f32::from(i) - f32::from(*p))).round() as u8;
+                    *p = (f32::from(*p) + cover.min(1.0) * (f32::from(i) - f32::from(*p))).round()
+                        as u8;
                 }
             }
         });

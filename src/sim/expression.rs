@@ -1,9 +1,8 @@
 //! Gene programmes and counts.
 
 use ndarray::Array2;
-use rand::Rng;
-use rand::RngExt;
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Gamma, LogNormal, Normal, Poisson};
 use rayon::prelude::*;
 
@@ -33,7 +32,8 @@ impl Programmes {
         let (genes, domains) = (config.genes, config.domains);
         let own = (config.programme_genes * genes as f64).round() as usize;
         // A programme shared by all domains would be housekeeping, so two domains share none.
-        let shared = if domains > 2 { (config.shared_genes * genes as f64).round() as usize } else { 0 };
+        let shared =
+            if domains > 2 { (config.shared_genes * genes as f64).round() as usize } else { 0 };
         let mut members: Vec<Vec<usize>> = Vec::with_capacity(genes);
         for g in 0..genes {
             let mut programme = Vec::new();
@@ -48,8 +48,10 @@ impl Programmes {
         }
         members.shuffle(rng);
 
-        let level = LogNormal::new(0.0, LEVEL_LOG_SD).map_err(|e| super::tissue::invalid("levels", e))?;
-        let change = LogNormal::new(config.log_fold_change, LOG_SD).map_err(|e| super::tissue::invalid("log_fold_change", e))?;
+        let level =
+            LogNormal::new(0.0, LEVEL_LOG_SD).map_err(|e| super::tissue::invalid("levels", e))?;
+        let change = LogNormal::new(config.log_fold_change, LOG_SD)
+            .map_err(|e| super::tissue::invalid("log_fold_change", e))?;
         let dispersion = LogNormal::new(config.inverse_dispersion.ln(), LOG_SD)
             .map_err(|e| super::tissue::invalid("inverse_dispersion", e))?;
         let mut profile = Array2::zeros((domains, genes));
@@ -70,7 +72,8 @@ impl Programmes {
 
     /// The programme of a gene by name: "housekeeping", "D2", "D1+D3".
     pub fn name(&self, gene: usize) -> String {
-        let names: Vec<String> = self.members[gene].iter().map(|&k| super::tissue::domain_name(k)).collect();
+        let names: Vec<String> =
+            self.members[gene].iter().map(|&k| super::tissue::domain_name(k)).collect();
         if names.is_empty() { "housekeeping".into() } else { names.join("+") }
     }
 }
@@ -84,13 +87,15 @@ pub fn counts(config: &TissueConfig, programmes: &Programmes, shares: &[Vec<f64>
     let doing = "simulating counts";
     let sd = config.library_log_sd;
     // The mean of exp(N(m, sd)) is exp(m + sd^2 / 2).
-    let library = Normal::new(config.library_size.ln() - sd * sd / 2.0, sd).map_err(|e| super::tissue::invalid("library_log_sd", e))?;
+    let library = Normal::new(config.library_size.ln() - sd * sd / 2.0, sd)
+        .map_err(|e| super::tissue::invalid("library_log_sd", e))?;
     let draw = |spot: usize| {
         let mut rng = seed::rng(config.seed, super::tissue::FIRST_SPOT + spot as u64);
         let size = library.sample(&mut rng).exp();
         let mut row = Vec::new();
         for (g, &theta) in programmes.theta.iter().enumerate() {
-            let share: f64 = shares[spot].iter().zip(programmes.profile.column(g)).map(|(m, p)| m * p).sum();
+            let share: f64 =
+                shares[spot].iter().zip(programmes.profile.column(g)).map(|(m, p)| m * p).sum();
             let rate = Gamma::new(theta, size * share / theta).map_or(0.0, |d| d.sample(&mut rng));
             // A rate that underflows to zero has no Poisson distribution, and a count of zero.
             let count: f64 = Poisson::new(rate).map_or(0.0, |d| d.sample(&mut rng));

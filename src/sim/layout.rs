@@ -1,10 +1,9 @@
 //! Where spots lie, which domain they belong to, and where the two modalities are made to disagree.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use rand::Rng;
 use rand::seq::SliceRandom;
-use rand::RngExt;
+use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 
 use super::field::Field;
@@ -22,7 +21,9 @@ impl Lattice {
     pub fn new(rng: &mut impl Rng, n: usize, spacing_um: f64, jitter: f64) -> Self {
         // In steps of half the spacing across and a row down, as Visium counts its columns.
         let reach = (n as f64).sqrt().ceil() as i64 * 2 + 4;
-        let place = |column: i64, row: i64| [column as f64 * spacing_um / 2.0, row as f64 * spacing_um * 3_f64.sqrt() / 2.0];
+        let place = |column: i64, row: i64| {
+            [column as f64 * spacing_um / 2.0, row as f64 * spacing_um * 3_f64.sqrt() / 2.0]
+        };
         let mut points: Vec<(f64, i64, i64)> = Vec::new();
         for row in -reach..=reach {
             for column in (-2 * reach..=2 * reach).filter(|c| (c + row) % 2 == 0) {
@@ -58,11 +59,16 @@ impl Lattice {
 ///
 /// Domains are Voronoi cells of centres spread by Lloyd's iterations, their borders bent by smooth
 /// fields. A spot `border_um` away from a border holds 12 % of the domain beyond it.
-pub fn domains(rng: &mut impl Rng, xy: &[[f64; 2]], domains: usize, border_um: f64) -> Vec<Vec<f64>> {
+pub fn domains(
+    rng: &mut impl Rng,
+    xy: &[[f64; 2]],
+    domains: usize,
+    border_um: f64,
+) -> Vec<Vec<f64>> {
     let size = domain_size(xy, domains);
-    let (dx, dy) = (Field::new(rng, 0.6 * size), Field::new(rng, 0.6 * size));
+    let (dx, dy) = (Field::new(rng, 0.4 * size), Field::new(rng, 0.4 * size));
     let bent: Vec<[f64; 2]> =
-        xy.iter().map(|&p| [p[0] + 0.15 * size * dx.at(p), p[1] + 0.15 * size * dy.at(p)]).collect();
+        xy.iter().map(|&p| [p[0] + 0.2 * size * dx.at(p), p[1] + 0.2 * size * dy.at(p)]).collect();
     let centers = centers(rng, &bent, domains);
     let shares = |p: &[f64; 2]| {
         let distance: Vec<f64> = centers.iter().map(|c| apart(p, c)).collect();
@@ -82,7 +88,9 @@ pub fn domains(rng: &mut impl Rng, xy: &[[f64; 2]], domains: usize, border_um: f
 /// How far a domain reaches, as the side of a square of its mean area.
 pub fn domain_size(xy: &[[f64; 2]], domains: usize) -> f64 {
     let extent = |k: usize| {
-        let (low, high) = xy.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), p| (l.min(p[k]), h.max(p[k])));
+        let (low, high) = xy
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), p| (l.min(p[k]), h.max(p[k])));
         (high - low).max(1.0)
     };
     (extent(0) * extent(1) / domains as f64).sqrt()
@@ -127,18 +135,28 @@ pub fn argmax(values: impl IntoIterator<Item = f64>) -> usize {
     values.into_iter().enumerate().fold((0, f64::NEG_INFINITY), best).0
 }
 
-/// Chooses `wanted` spots in connected patches of `size`, each inside one domain and apart from
-/// every other patch as long as there is room. Returns the patches.
-pub fn patches(rng: &mut impl Rng, lattice: &Lattice, label: &[usize], wanted: usize, size: usize) -> Vec<Vec<usize>> {
+/// Chooses `wanted` spots in connected patches of about `size`, as alike as can be, each inside one
+/// domain and apart from every other patch as long as there is room. Returns the patches.
+pub fn patches(
+    rng: &mut impl Rng,
+    lattice: &Lattice,
+    label: &[usize],
+    wanted: usize,
+    size: usize,
+) -> Vec<Vec<usize>> {
     let mut free = vec![true; label.len()];
     let mut apart = vec![true; label.len()];
     let mut order: Vec<usize> = (0..label.len()).collect();
     order.shuffle(rng);
-    let (mut patches, mut left) = (Vec::new(), wanted);
+    let (mut patches, mut left) = (Vec::<Vec<usize>>::new(), wanted);
+    let planned = ((wanted as f64 / size as f64).round() as usize).max(1);
     // First full patches with a gap around them, then full ones, then what still fits.
     for (gap, whole) in [(true, true), (false, true), (false, false)] {
         for &start in &order {
-            let target = size.min(left);
+            let target = match planned.checked_sub(patches.len()) {
+                Some(more) if more > 0 => left.div_ceil(more),
+                _ => size.min(left),
+            };
             if target == 0 {
                 return patches;
             }
@@ -162,17 +180,23 @@ pub fn patches(rng: &mut impl Rng, lattice: &Lattice, label: &[usize], wanted: u
 }
 
 /// Up to `target` spots around `start`, nearest by steps on the lattice first.
-fn grow(lattice: &Lattice, start: usize, target: usize, open: impl Fn(usize) -> bool) -> Vec<usize> {
+fn grow(
+    lattice: &Lattice,
+    start: usize,
+    target: usize,
+    open: impl Fn(usize) -> bool,
+) -> Vec<usize> {
     if !open(start) {
         return Vec::new();
     }
     let (mut patch, mut queue) = (vec![start], VecDeque::from([start]));
+    let mut taken = BTreeSet::from([start]);
     while let Some(i) = queue.pop_front() {
         for &j in &lattice.beside[i] {
             if patch.len() == target {
                 return patch;
             }
-            if open(j) && !patch.contains(&j) {
+            if open(j) && taken.insert(j) {
                 patch.push(j);
                 queue.push_back(j);
             }

@@ -13,7 +13,12 @@ const PATTERNS: usize = 4;
 
 /// Image features, [N, F]: the mixture of the domains' means by `shares`, plus smooth patterns,
 /// plus noise of each spot.
-pub fn features(rng: &mut impl Rng, config: &TissueConfig, xy: &[[f64; 2]], shares: &[Vec<f64>]) -> Array2<f64> {
+pub fn features(
+    rng: &mut impl Rng,
+    config: &TissueConfig,
+    xy: &[[f64; 2]],
+    shares: &[Vec<f64>],
+) -> Array2<f64> {
     let f = config.image_features;
     let mut normal = |shape: (usize, usize), sd: f64| {
         Array2::from_shape_simple_fn(shape, || {

@@ -61,7 +61,7 @@ pub struct TissueConfig {
     /// Share of spots in discordant patches, 0 to 0.5: the morphology of one domain, the
     /// expression of another.
     pub discordant: f64,
-    /// Spots of one discordant patch, 1 or more.
+    /// Spots of one discordant patch, about, 1 to 10,000.
     pub patch_spots: usize,
     /// Seed of all draws.
     pub seed: u64,
@@ -115,7 +115,7 @@ impl TissueConfig {
         least("image_pattern", self.image_pattern, 0.0)?;
         least("image_noise", self.image_noise, 0.0)?;
         within("discordant", self.discordant, 0.0, 0.5)?;
-        least("patch_spots", self.patch_spots as f64, 1.0)?;
+        within("patch_spots", self.patch_spots as f64, 1.0, 1e4)?;
         if self.discordant > 0.0 && self.domains < 2 {
             return Err(Error::new("checking the options of the synthetic tissue")
                 .expected("two domains or more for discordant patches")
@@ -130,7 +130,8 @@ fn within(name: &str, value: f64, low: f64, high: f64) -> Result<()> {
     if value.is_finite() && value >= low && value <= high {
         return Ok(());
     }
-    let bound = if high.is_finite() { format!("{low} to {high}") } else { format!("{low} or more") };
+    let bound =
+        if high.is_finite() { format!("{low} to {high}") } else { format!("{low} or more") };
     Err(Error::new(format!("checking the option {name} of the synthetic tissue"))
         .expected(bound)
         .found(value.to_string()))
@@ -174,7 +175,9 @@ pub fn tissue(config: &TissueConfig) -> Result<Dataset> {
     let wanted = (config.discordant * n as f64).round() as usize;
     let (mut image, mut genes) = (place.clone(), place.clone());
     let mut discordant = vec![false; n];
-    for (p, patch) in layout::patches(&mut rng, &lattice, &label, wanted, config.patch_spots).iter().enumerate() {
+    for (p, patch) in
+        layout::patches(&mut rng, &lattice, &label, wanted, config.patch_spots).iter().enumerate()
+    {
         let own = label[patch[0]];
         let other = (own + rng.random_range(1..config.domains)) % config.domains;
         let foreign = if p % 2 == 0 { &mut genes } else { &mut image };
@@ -206,11 +209,15 @@ pub fn tissue(config: &TissueConfig) -> Result<Dataset> {
     ds.uns_mut().set(&[keys::SPATIAL_UNIT], Uns::Text("um".into()));
     if config.image_features > 0 {
         let mut rng = seed::rng(config.seed, MORPHOLOGY);
-        ds.set_obsm(keys::IMAGE_FEATURES, morphology::features(&mut rng, config, &lattice.xy, &image))?;
+        ds.set_obsm(
+            keys::IMAGE_FEATURES,
+            morphology::features(&mut rng, config, &lattice.xy, &image),
+        )?;
         let names = Array1::from_iter(numbered("image", config.image_features)).into_dyn();
         ds.uns_mut().set(&[keys::IMAGE_FEATURE_NAMES], Uns::Texts(names));
     }
-    let record = serde_json::to_string(config).map_err(|e| Error::io("recording the options of the synthetic tissue", e))?;
+    let record = serde_json::to_string(config)
+        .map_err(|e| Error::io("recording the options of the synthetic tissue", e))?;
     ds.uns_mut().set(&["simulation"], Uns::Text(record));
     Ok(ds)
 }
