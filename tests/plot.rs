@@ -517,3 +517,38 @@ fn tables_that_cannot_be_drawn_are_refused() {
     assert!(curves(&empty, &of("nll")).unwrap().to_svg().unwrap().contains("no values"));
     assert!(curves(&history(1), &of("nll")).unwrap().to_svg().unwrap().contains("<circle"));
 }
+
+#[test]
+fn options_are_read_by_name() {
+    let parse = |value| spatia::base::options::parse::<SpatialConfig>(value, "plot::spatial");
+    let config = parse(serde_json::json!({ "color": "kl", "limits": [0, 2.5], "cmap": "cividis", "spot_size": 55 })).unwrap();
+    let expected = SpatialConfig {
+        limits: Some([0.0, 2.5]),
+        cmap: Cmap::Cividis,
+        spot_size: Some(55.0),
+        ..color("kl")
+    };
+    assert_eq!(config, expected);
+    assert!(
+        parse(serde_json::json!({ "colour": "kl" })).unwrap_err().to_string().contains("'color'")
+    );
+    assert!(
+        parse(serde_json::json!({ "cmap": "jet" })).unwrap_err().to_string().contains("viridis")
+    );
+}
+
+#[test]
+fn axes_are_labelled_with_round_numbers() {
+    let labels = |values: [f64; 2]| {
+        let mut ds = in_um(dataset(&grid(2, 10.0)));
+        ds.obs_mut().set_f64("v", &[values[0], values[1], values[0], values[1]]).unwrap();
+        let (boxes, _) = texts(&spatial(&ds, &color("v")).unwrap().to_svg().unwrap());
+        let names: Vec<String> = boxes.into_iter().map(|b| b.1).collect();
+        // The last ones are the colour bar's, after the scale bar, the count and the header.
+        names[3..].to_vec()
+    };
+    assert_eq!(labels([0.0, 1.0]), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+    assert_eq!(labels([-3.0, 12.0]), ["0", "5", "10"]);
+    assert_eq!(labels([0.0, 4e-6]), ["0", "1e-6", "2e-6", "3e-6", "4e-6"]);
+    assert_eq!(labels([9e8, 1.3e9]), ["9e8", "1e9", "1.1e9", "1.2e9", "1.3e9"]);
+}

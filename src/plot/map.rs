@@ -318,7 +318,9 @@ fn numbers(
 ) -> f64 {
     marks.push(Mark::text(x, y + 18.0, LABEL, Anchor::Start, text::fit(label, LABEL, width)));
     let known = || values.iter().flatten().copied().filter(|v| v.is_finite());
-    let (under, over) = (known().any(|v| v < low), known().any(|v| v > high));
+    // A hair's breadth beyond the end is no reason for an arrow.
+    let hair = 0.005 * (high - low);
+    let (under, over) = (known().any(|v| v < low - hair), known().any(|v| v > high + hair));
     let top = y + 42.0 + if over { ARROW } else { 0.0 };
     let room = (height - 42.0 - 2.0 * ARROW - 40.0).clamp(160.0, BAR_HEIGHT);
     const STEPS: usize = 128;

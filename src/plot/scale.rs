@@ -48,36 +48,38 @@ pub fn round_down(v: f64) -> f64 {
     [5.0, 2.0, 1.0].iter().map(|s| s * power).find(|&s| s <= v * (1.0 + 1e-9)).unwrap_or(power)
 }
 
-/// Ticks as text, all with the digits that the closest two need.
+/// Ticks as text, with the digits that the closest two need.
 pub fn labels(ticks: &[f64]) -> Vec<String> {
     let step = ticks.windows(2).map(|w| (w[1] - w[0]).abs()).fold(f64::INFINITY, f64::min);
-    ticks.iter().map(|&t| label(t, step)).collect()
+    let largest = ticks.iter().map(|t| t.abs()).fold(0.0, f64::max);
+    let powers = largest > 0.0 && !(1e-3..1e6).contains(&largest);
+    ticks.iter().map(|&t| if powers { scientific(t, step) } else { plain(t, step) }).collect()
 }
 
-/// A number as text, exact to about `step`.
-fn label(v: f64, step: f64) -> String {
-    let size = v.abs();
-    if size != 0.0 && !(1e-3..1e6).contains(&size) {
-        let power = size.log10().floor();
-        let mantissa = v / 10_f64.powf(power);
-        // One digit more than the step needs at this power of ten.
-        let digits = if step.is_finite() {
-            (power - step.log10() - 1e-9).ceil().clamp(0.0, 6.0) as usize
-        } else {
-            1
-        };
-        return format!("{mantissa:.digits$}e{power}");
+fn plain(v: f64, step: f64) -> String {
+    if !step.is_finite() {
+        return trimmed(format!("{v:.4}"));
     }
-    let digits = match step {
-        s if s.is_finite() && s > 0.0 => (-s.log10() - 1e-9).ceil().clamp(0.0, 9.0) as usize,
-        _ => 3,
-    };
-    let text = format!("{v:.digits$}");
-    if !step.is_finite() && text.contains('.') {
-        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    let text = format!("{v:.*}", (-step.log10() - 1e-9).ceil().clamp(0.0, 9.0) as usize);
+    let zero = text.chars().all(|c| matches!(c, '-' | '0' | '.'));
+    if zero { text.trim_start_matches('-').into() } else { text }
+}
+
+fn scientific(v: f64, step: f64) -> String {
+    if v == 0.0 {
+        return "0".into();
     }
-    if text.trim_start_matches('-').chars().all(|c| c == '0' || c == '.') {
-        text.trim_start_matches('-').into()
+    let power = (v.abs().log10() + 1e-9).floor();
+    // As many digits as the step needs at this power of ten.
+    let digits =
+        if step.is_finite() { (power - step.log10() - 1e-9).ceil().clamp(0.0, 6.0) } else { 4.0 };
+    format!("{}e{power}", trimmed(format!("{:.*}", digits as usize, v / 10_f64.powf(power))))
+}
+
+/// Without zeros at the end of a fraction.
+fn trimmed(text: String) -> String {
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {
         text
     }
