@@ -116,6 +116,21 @@ fn the_spot_and_the_ring_see_different_tissue() {
 }
 
 #[test]
+fn the_ring_leaves_the_spot_out() {
+    // Blue in the spot alone. Its soft rim lends the ring half of the pixels at 4 px: 12 of 400.
+    let (blue, pink) = ([120, 100, 180], [240, 170, 220]);
+    let pixels = Array3::from_shape_fn((80, 80, 3), |(y, x, k)| {
+        let inside = (x as f64 - 40.0).hypot(y as f64 - 40.0) < 4.4;
+        if inside { blue[k] } else { pink[k] }
+    });
+    let features = describe(&pixels, &[[40.0, 40.0]], 8.0).unwrap();
+    let stain = Stain::new(pink);
+    let (own, around) = (stain.amounts(blue)[0], stain.amounts(pink)[0]);
+    let share = (features[[0, column("ring_hematoxylin_mean")]] - around) / (own - around);
+    assert!((0.0..0.06).contains(&share), "{share}");
+}
+
+#[test]
 fn moving_image_and_spots_together_changes_nothing() {
     let pixels = texture(70, 90);
     let centers = [[30.2, 31.7], [40.0, 35.5], [44.9, 29.1]];
