@@ -116,6 +116,21 @@ fn the_spot_and_the_ring_see_different_tissue() {
 }
 
 #[test]
+fn the_ring_leaves_the_spot_out() {
+    // Blue in the spot alone. Its soft rim lends the ring half of the pixels at 4 px: 12 of 400.
+    let (blue, pink) = ([120, 100, 180], [240, 170, 220]);
+    let pixels = Array3::from_shape_fn((80, 80, 3), |(y, x, k)| {
+        let inside = (x as f64 - 40.0).hypot(y as f64 - 40.0) < 4.4;
+        if inside { blue[k] } else { pink[k] }
+    });
+    let features = describe(&pixels, &[[40.0, 40.0]], 8.0).unwrap();
+    let stain = Stain::new(pink);
+    let (own, around) = (stain.amounts(blue)[0], stain.amounts(pink)[0]);
+    let share = (features[[0, column("ring_hematoxylin_mean")]] - around) / (own - around);
+    assert!((0.0..0.06).contains(&share), "{share}");
+}
+
+#[test]
 fn moving_image_and_spots_together_changes_nothing() {
     let pixels = texture(70, 90);
     let centers = [[30.2, 31.7], [40.0, 35.5], [44.9, 29.1]];
@@ -219,4 +234,40 @@ fn options_are_read_by_name() {
     )
     .unwrap_err();
     assert!(e.to_string().contains("zeros") && e.to_string().contains("stain_texture"), "{e}");
+}
+
+#[test]
+fn white_matter_is_told_from_grey_on_a_real_slide_whose_spots_are_four_pixels_wide() {
+    let Some(folder) = crate::common::data("dlpfc/151673") else { return };
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let layers = read("layers.tsv");
+    let layer: std::collections::HashMap<&str, &str> =
+        layers.lines().filter_map(|l| l.split_once('\t')).collect();
+    let image = image::open(folder.join("spatial/tissue_lowres_image.png")).unwrap().to_rgb8();
+    let pixels = Array3::from_shape_vec(
+        (image.height() as usize, image.width() as usize, 3),
+        image.into_raw(),
+    )
+    .unwrap();
+    let (mut centers, mut labels) = (Vec::new(), Vec::new());
+    for line in read("spatial/tissue_positions_list.csv").lines() {
+        let fields: Vec<&str> = line.split(',').collect();
+        if let Some(label) = layer.get(fields[0]) {
+            // Row before column in this file; 0.045 and 96.4 px are in scalefactors_json.json.
+            let place = |k: usize| fields[k].parse::<f64>().unwrap() * 0.045_004_502;
+            centers.push([place(5), place(4)]);
+            labels.push(*label);
+        }
+    }
+    let features = describe(&pixels, &centers, 96.400_824 * 0.045_004_502).unwrap();
+    assert_eq!(features.nrows(), 3639);
+    assert!(features.iter().all(|v| v.is_finite()));
+    // The probability that white matter holds more eosin than grey: an AUROC, by ranks.
+    let eosin = features.column(column("spot_eosin_mean"));
+    let (white, grey): (Vec<usize>, Vec<usize>) =
+        (0..labels.len()).filter(|&i| labels[i] != "NA").partition(|&i| labels[i] == "WM");
+    let above: usize =
+        white.iter().map(|&w| grey.iter().filter(|&&g| eosin[w] > eosin[g]).count()).sum();
+    let auroc = above as f64 / (white.len() * grey.len()) as f64;
+    assert!(auroc > 0.85, "{auroc}");
 }

@@ -86,7 +86,7 @@ fn every_asked_share_of_spots_is_discordant_in_connected_patches_of_one_domain()
         if share != 0.05 {
             continue;
         }
-        // 20 spots are one full patch of 13 and one of 7, each connected and alike.
+        // 20 spots are nearest to two patches of 13: ten each, connected and alike.
         let near = beside(&ds, config.spacing_um);
         let mut sizes = Vec::new();
         let mut seen = vec![false; ds.n_obs()];
@@ -109,7 +109,7 @@ fn every_asked_share_of_spots_is_discordant_in_connected_patches_of_one_domain()
             sizes.push(size);
         }
         sizes.sort_unstable();
-        assert_eq!(sizes, [7, 13]);
+        assert_eq!(sizes, [10, 10]);
     }
 }
 

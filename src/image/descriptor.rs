@@ -5,8 +5,7 @@
 //! spot says what was sequenced; the ring says what it lies in, which a spot of a few pixels is
 //! too small to show.
 
-use ndarray::Array2;
-use ndarray::Array3;
+use ndarray::{Array2, Array3};
 use rayon::prelude::*;
 
 use super::stain::{CHANNELS, Stain};
