@@ -2,7 +2,15 @@
 //!
 //! One package of layered modules; a module imports only from layers below it, which
 //! `tests/layers.rs` checks. `docs/architecture.md` says what lives where.
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::iter_over_hash_type))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::print_stdout,
+        clippy::print_stderr,
+        clippy::iter_over_hash_type
+    )
+)]
 
 pub mod base;
 pub mod data;

@@ -24,14 +24,18 @@ pub fn peer(name: &str) -> Option<PathBuf> {
 /// The tests' Python with anndata and torch, `$SPATIA_TEST_PYTHON` or `.deps/venv/bin/python`.
 pub fn python() -> Option<PathBuf> {
     let default = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".deps/venv/bin/python");
-    present(std::env::var_os("SPATIA_TEST_PYTHON").map_or(default, PathBuf::from), "SPATIA_REQUIRE_PYTHON")
+    present(
+        std::env::var_os("SPATIA_TEST_PYTHON").map_or(default, PathBuf::from),
+        "SPATIA_REQUIRE_PYTHON",
+    )
 }
 
 /// Runs a Python script with arguments and returns what it printed; its failure is the test's.
 #[track_caller]
 pub fn run_python(python: &std::path::Path, code: &str, args: &[&std::path::Path]) -> String {
     let out = std::process::Command::new(python).arg("-c").arg(code).args(args).output().unwrap();
-    let (stdout, stderr) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    let (stdout, stderr) =
+        (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     assert!(out.status.success(), "python failed: {stdout}\n{stderr}");
     stdout.into_owned()
 }
@@ -44,7 +48,11 @@ fn present(path: PathBuf, required: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    assert!(std::env::var_os(required).is_none_or(|v| v != "1"), "{required}=1, but {} is absent", path.display());
+    assert!(
+        std::env::var_os(required).is_none_or(|v| v != "1"),
+        "{required}=1, but {} is absent",
+        path.display()
+    );
     eprintln!("SKIPPED: {} is absent", path.display());
     None
 }

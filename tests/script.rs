@@ -1,1 +1,122 @@
-//! Tests of `script`.
+//! The language: statements without semicolons, parameters, errors, documentation, the suite of
+//! scripts, and the command line.
+
+mod command_line;
+mod documentation;
+mod source;
+mod suite;
+
+use spatia::host::Session;
+use spatia::script::Failure;
+
+/// A session whose prints are dropped.
+fn session() -> Session {
+    Session::new(|_| {})
+}
+
+/// The last value as it is shown, "" for none.
+fn shown(text: &str) -> Result<String, Failure> {
+    Ok(session().eval(text, "test.rhai")?.map(|s| s.text).unwrap_or_default())
+}
+
+#[test]
+fn variables_functions_and_imports_last() {
+    let mut s = session();
+    s.eval("let a = 1\nfn add(n) { a + n }", "[1]").unwrap();
+    assert_eq!(s.eval("add(2)", "[2]").unwrap().unwrap().text, "3");
+    s.eval("a = 10", "[3]").unwrap();
+    assert_eq!(s.eval("add(2)", "[4]").unwrap().unwrap().text, "12");
+    s.eval("let a = 100", "[5]").unwrap();
+    assert_eq!(s.eval("add(2)", "[6]").unwrap().unwrap().text, "102");
+    s.eval("fn add(n) { a - n }", "[7]").unwrap();
+    assert_eq!(s.eval("add(2)", "[8]").unwrap().unwrap().text, "98");
+    s.eval("oops(1)", "[9]").unwrap_err();
+    assert_eq!(s.eval("add(1)", "[10]").unwrap().unwrap().text, "99");
+}
+
+#[test]
+fn functions_see_variables_but_cannot_rebind_them() {
+    for (text, expected) in [
+        ("fn f() { n }\nlet n = 1\nn += 1\nf()", "2"),
+        ("let n = 5\nfn f(n) { n }\nf(7)", "7"),
+        ("let n = 5\nfn f() { let n = 9; n }\nf() + n", "14"),
+        ("let n = 5\nfn f() { g() }\nfn g() { n }\nf()", "5"),
+        ("let n = 5\nconst M = 2\nfn f() { n * M }\nf()", "10"),
+        ("let a = [1, 2]\nfn f(i) { a[i] }\nfor i in 0..3 { a.push(i) }\nf(4)", "2"),
+        ("let n = 1\nfn f(k) { if k == 0 { n } else { f(k - 1) } }\nf(5)", "1"),
+        ("let n = 1\nlet add = |x| x + n\nfn twice(g) { g.call(1) + n }\ntwice(add)", "3"),
+        ("fn f() { n }\nfor n in 0..3 { }\nlet n = 4\nif true { return f() }\n0", "4"),
+        ("let x = 2.5\nfn f() { x + 1 }\nf()", "3.5"),
+    ] {
+        assert_eq!(shown(text).unwrap(), expected, "{text}");
+    }
+    let e = shown("let n = 1\nfn f() { n = 2 }\nf()").unwrap_err();
+    assert!(e.message.contains("constant"), "{e:?}");
+}
+
+#[test]
+fn a_function_changes_an_object_behind_a_variable() {
+    let text = "let ds = sim::tissue(#{ spots: 30, genes: 10, domains: 2 })
+        fn mark() { ds.obs[\"again\"] = ds.obs[\"purity\"] }
+        mark()
+        ds.obs.names.contains(\"again\")";
+    assert_eq!(shown(text).unwrap(), "true");
+}
+
+#[test]
+fn integers_are_taken_where_floats_are_meant() {
+    let tissue = "let ds = sim::tissue(#{ spots: 30, genes: 10, domains: 2, library_size: 1000 })\n";
+    for text in ["ds.normalize(1000)", "ds.normalize(1000.0)", "graph::radius(ds, #{ radius: 150 })"] {
+        assert!(shown(&format!("{tissue}{text}")).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn an_error_says_where_and_keeps_its_kind() {
+    use spatia::base::Kind;
+    for (text, line, column, kind, message) in [
+        ("let a = 1\nb + a", 2, 1, Kind::Missing, "no variable 'b'"),
+        ("let wonder = 1\nwunder", 2, 1, Kind::Missing, "Did you mean 'wonder'"),
+        ("let a = [1\nlet b = 2", 2, 1, Kind::Invalid, "syntax error"),
+        ("\n  data::read(\"nowhere.h5ad\")", 2, 9, Kind::Missing, "nowhere.h5ad"),
+        ("sim::tissue(#{ spot: 3 })", 1, 6, Kind::Invalid, "Did you mean 'spots'"),
+        ("throw \"mine\"", 1, 1, Kind::Invalid, "mine"),
+        ("nothing(1)", 1, 1, Kind::Invalid, "nothing"),
+    ] {
+        let e = shown(text).unwrap_err();
+        assert_eq!((e.place.line, e.place.column, e.kind), (line, column, kind), "{text}: {}", e.message);
+        assert!(e.message.contains(message), "{text}: {}", e.message);
+    }
+}
+
+#[test]
+fn a_failure_inside_functions_names_the_calls() {
+    let e = shown("fn inner() {\n  [1][5]\n}\nfn outer() {\n  inner()\n}\nouter()").unwrap_err();
+    assert_eq!(e.place.line, 2);
+    let calls: Vec<(&str, usize)> = e.calls.iter().map(|(n, p)| (n.as_str(), p.line)).collect();
+    assert_eq!(calls, [("inner", 5), ("outer", 7)]);
+}
+
+#[test]
+fn a_panic_in_native_code_is_an_error_and_the_session_goes_on() {
+    let mut s = session();
+    s.eval("let t = tensor([1])", "[1]").unwrap();
+    // libtorch has no minimum of nothing, and says so by a panic of tch.
+    let e = s.eval("tensor([]).min()", "[2]").unwrap_err();
+    assert!(e.message.contains("calling Tensor.min"), "{}", e.message);
+    assert!(e.message.len() < 300, "{}", e.message);
+    assert_eq!(s.eval("t.len()", "[3]").unwrap().unwrap().text, "1");
+}
+
+#[test]
+fn an_interrupt_stops_a_loop_and_passes_by_catch() {
+    let mut s = session();
+    let stop = std::thread::spawn(|| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        spatia::base::interrupt::request();
+    });
+    let e = s.eval("let n = 0\ntry { loop { n += 1 } } catch { n = -1 }", "[1]").unwrap_err();
+    stop.join().unwrap();
+    assert_eq!(e.kind, spatia::base::Kind::Interrupted);
+    assert_eq!(s.eval("n > 0", "[2]").unwrap().unwrap().text, "true");
+}

@@ -220,7 +220,7 @@ peer = importlib.util.module_from_spec(spec); spec.loader.exec_module(peer)
 folder = sys.argv[2]
 arrays = {n: torch.from_numpy(np.load(f"{folder}/{n}.npy")) for n in ("x", "image", "source", "target", "latent", "kl")}
 model = peer.GVAE(arrays["x"].shape[1], arrays["image"].shape[1], hidden=16, latent=4, heads=2)
-weights = {k: v for k, v in load_file(sys.argv[3]).items() if not k.startswith("optimizer.") and k != "history"}
+weights = {k: v for k, v in load_file(sys.argv[3]).items() if not k.startswith(("optimizer.", "resume.")) and k != "history"}
 model.load_state_dict(weights, strict=True)
 model.eval()
 edges = torch.stack([arrays["source"].reshape(-1), arrays["target"].reshape(-1)]).long()

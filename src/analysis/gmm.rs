@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::{KmeansConfig, kmeans, points};
 use crate::base::{Error, Kind, Result, interrupt, progress, seed};
 
+/// The least share of a column's variance that the columns before it must leave.
+const LEAST_PIVOT: f64 = 1e-12;
+
 /// Options of the mixture; the defaults but for `n_init` are scikit-learn's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -68,7 +71,11 @@ pub fn gmm(x: ArrayView2<'_, f64>, config: &GmmConfig) -> Result<Gmm> {
     let doing = "fitting a Gaussian mixture";
     points::check(doing, x, config.k)?;
     let positive = |v: f64| v.is_finite() && v >= 0.0;
-    if config.n_init == 0 || config.max_iter == 0 || !positive(config.tol) || !positive(config.reg_covar) {
+    if config.n_init == 0
+        || config.max_iter == 0
+        || !positive(config.tol)
+        || !positive(config.reg_covar)
+    {
         return Err(Error::new(doing)
             .expected("n_init and max_iter above 0, tol and reg_covar not below")
             .found(format!("{config:?}")));
@@ -79,22 +86,30 @@ pub fn gmm(x: ArrayView2<'_, f64>, config: &GmmConfig) -> Result<Gmm> {
             .found(format!("column {j}, which is {} everywhere", x[[0, j]]))
             .advice("Drop constant columns first"));
     }
-    let points = DMatrix::from_fn(x.ncols(), x.nrows(), |j, i| x[[i, j]]); // [D,N]
+    // Centred, so that a covariance far from the origin keeps its digits.
+    let centre: Vec<f64> = x.columns().into_iter().map(|c| c.sum() / c.len() as f64).collect();
+    let points = DMatrix::from_fn(x.ncols(), x.nrows(), |j, i| x[[i, j]] - centre[j]); // [D,N]
     let squares = &points * points.transpose(); // [D,D]
-    let fits: Vec<Result<Fit>> =
-        (0..config.n_init).into_par_iter().map(|s| start(x, &points, &squares, config, s as u64)).collect();
-    let mut best: Option<Fit> = None;
+    let fits: Vec<Result<Gmm>> = (0..config.n_init)
+        .into_par_iter()
+        .map(|s| start(x, &points, &squares, config, s as u64))
+        .collect();
+    let mut best: Option<Gmm> = None;
     for fit in fits {
         let fit = fit.map_err(|e| e.within(doing))?;
-        if best.as_ref().is_none_or(|b| fit.bound > b.bound) {
+        if best.as_ref().is_none_or(|b| fit.mean_log_likelihood > b.mean_log_likelihood) {
             best = Some(fit);
         }
     }
-    let best = best.ok_or_else(|| Error::new(doing).found("no start that ended"))?;
+    let mut best = best.ok_or_else(|| Error::new(doing).found("no start that ended"))?;
     if !best.converged {
-        progress::note(format!("{doing}: no convergence in {} iterations; raise max_iter or tol", config.max_iter));
+        progress::note(format!(
+            "{doing}: no convergence in {} iterations; raise max_iter or tol",
+            config.max_iter
+        ));
     }
-    Ok(best.into_gmm())
+    best.means += &ndarray::ArrayView1::from(&centre);
+    Ok(best)
 }
 
 /// Where one start stands.
@@ -114,9 +129,10 @@ fn start(
     squares: &DMatrix<f64>,
     config: &GmmConfig,
     stream: u64,
-) -> Result<Fit> {
+) -> Result<Gmm> {
     let seed = seed::rng(config.seed, stream).random();
-    let first = kmeans(x, &KmeansConfig { k: config.k, n_init: 1, seed, ..KmeansConfig::default() })?;
+    let first =
+        kmeans(x, &KmeansConfig { k: config.k, n_init: 1, seed, ..KmeansConfig::default() })?;
     let mut shares = DMatrix::zeros(config.k, x.nrows());
     first.labels.iter().enumerate().for_each(|(i, &c)| shares[(c, i)] = 1.0);
     let mut fit = maximise(points, squares, shares, config.reg_covar);
@@ -132,11 +148,16 @@ fn start(
     }
     // A last expectation, so that shares and likelihood belong to the parameters.
     let (shares, bound) = expect(points, &fit)?;
-    Ok(Fit { shares, bound, ..fit })
+    Ok(Fit { shares, bound, ..fit }.into_gmm())
 }
 
 /// Parameters that the responsibilities imply.
-fn maximise(points: &DMatrix<f64>, squares: &DMatrix<f64>, shares: DMatrix<f64>, reg_covar: f64) -> Fit {
+fn maximise(
+    points: &DMatrix<f64>,
+    squares: &DMatrix<f64>,
+    shares: DMatrix<f64>,
+    reg_covar: f64,
+) -> Fit {
     let n = points.ncols() as f64;
     // scikit-learn's guard against an empty component.
     let sizes: Vec<f64> = shares.row_iter().map(|r| r.sum() + 10.0 * f64::EPSILON).collect();
@@ -153,7 +174,11 @@ fn maximise(points: &DMatrix<f64>, squares: &DMatrix<f64>, shares: DMatrix<f64>,
 /// Responsibilities, [K,N], and the mean log-likelihood.
 fn expect(points: &DMatrix<f64>, fit: &Fit) -> Result<(DMatrix<f64>, f64)> {
     let (d, n) = points.shape();
-    let factor = fit.covariance.clone().cholesky().map(|c| c.unpack()).ok_or_else(|| {
+    let factor = fit.covariance.clone().cholesky().map(|c| c.unpack());
+    // Rounding lets a singular matrix through with pivots of nearly nothing.
+    let sound =
+        |l: &DMatrix<f64>| (0..d).all(|j| l[(j, j)].powi(2) > LEAST_PIVOT * fit.covariance[(j, j)]);
+    let factor = factor.filter(sound).ok_or_else(|| {
         Error::new("inverting the shared covariance")
             .kind(Kind::Numeric)
             .expected("a positive definite matrix")
@@ -174,7 +199,8 @@ fn expect(points: &DMatrix<f64>, fit: &Fit) -> Result<(DMatrix<f64>, f64)> {
         let point = white.column(i);
         let mut column = shares.column_mut(i);
         for (c, offset) in offsets.iter().enumerate() {
-            let squared: f64 = point.iter().zip(means.column(c).iter()).map(|(a, b)| (a - b).powi(2)).sum();
+            let squared: f64 =
+                point.iter().zip(means.column(c).iter()).map(|(a, b)| (a - b).powi(2)).sum();
             column[c] = offset - 0.5 * squared;
         }
         let top = column.max();
@@ -183,7 +209,10 @@ fn expect(points: &DMatrix<f64>, fit: &Fit) -> Result<(DMatrix<f64>, f64)> {
         total += log_density;
     }
     if !total.is_finite() {
-        return Err(Error::new("computing the likelihood").kind(Kind::Numeric).expected("a finite value").found(total.to_string()));
+        return Err(Error::new("computing the likelihood")
+            .kind(Kind::Numeric)
+            .expected("a finite value")
+            .found(total.to_string()));
     }
     Ok((shares, total / n as f64))
 }

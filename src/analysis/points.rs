@@ -8,13 +8,19 @@ use crate::base::{Error, Result};
 pub(super) fn check(doing: &str, x: ArrayView2<'_, f64>, k: usize) -> Result<()> {
     let (n, d) = x.dim();
     if n == 0 || d == 0 {
-        return Err(Error::new(doing).expected("points with coordinates").found(format!("shape [{n}, {d}]")));
+        return Err(Error::new(doing)
+            .expected("points with coordinates")
+            .found(format!("shape [{n}, {d}]")));
     }
     if let Some(((i, j), v)) = x.indexed_iter().find(|(_, v)| !v.is_finite()) {
-        return Err(Error::new(doing).expected("finite values").found(format!("{v} in row {i}, column {j}")));
+        return Err(Error::new(doing)
+            .expected("finite values")
+            .found(format!("{v} in row {i}, column {j}")));
     }
     if k == 0 || k > n {
-        return Err(Error::new(doing).expected(format!("1 to {n} clusters of {n} points")).found(k.to_string()));
+        return Err(Error::new(doing)
+            .expected(format!("1 to {n} clusters of {n} points"))
+            .found(k.to_string()));
     }
     let row = |i: usize| x.row(i).into_iter();
     let mut order: Vec<usize> = (0..n).collect();

@@ -23,11 +23,15 @@ pub struct Pairs {
 pub fn pairs(a: &[Option<String>], b: &[Option<String>]) -> Result<Pairs> {
     let doing = "pairing two labellings";
     same_length(doing, a.len(), b.len())?;
-    let known = |v: &Option<String>| v.as_deref().filter(|t| !matches!(*t, "" | "NA" | "NaN" | "nan")).map(str::to_owned);
+    let known = |v: &Option<String>| {
+        v.as_deref().filter(|t| !matches!(*t, "" | "NA" | "NaN" | "nan")).map(str::to_owned)
+    };
     let (left, right): (Vec<String>, Vec<String>) =
         a.iter().zip(b).filter_map(|(x, y)| Some((known(x)?, known(y)?))).unzip();
     if left.is_empty() {
-        return Err(Error::new(doing).expected("a spot with both labels").found(format!("none of {}", a.len())));
+        return Err(Error::new(doing)
+            .expected("a spot with both labels")
+            .found(format!("none of {}", a.len())));
     }
     let dropped = a.len() - left.len();
     let ((a, a_names), (b, b_names)) = (code(left), code(right));
@@ -50,7 +54,8 @@ pub fn ari(a: &[usize], b: &[usize]) -> Result<f64> {
     let table = Table::new("computing the adjusted Rand index", a, b)?;
     let squares = |counts: &mut dyn Iterator<Item = f64>| counts.map(|c| c * c).sum::<f64>();
     let both = squares(&mut table.cells.values().copied());
-    let (rows, cols) = (squares(&mut table.rows.values().copied()), squares(&mut table.cols.values().copied()));
+    let (rows, cols) =
+        (squares(&mut table.rows.values().copied()), squares(&mut table.cols.values().copied()));
     // Ordered pairs: together in both, in one only, in neither.
     let (tp, fp, fn_) = (both - table.n, cols - both, rows - both);
     let tn = table.n * table.n - fp - fn_ - both;
@@ -132,7 +137,12 @@ impl Table {
         if a.is_empty() {
             return Err(Error::new(doing).expected("labels").found("none"));
         }
-        let mut table = Self { n: a.len() as f64, cells: BTreeMap::new(), rows: BTreeMap::new(), cols: BTreeMap::new() };
+        let mut table = Self {
+            n: a.len() as f64,
+            cells: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            cols: BTreeMap::new(),
+        };
         for (&x, &y) in a.iter().zip(b) {
             *table.cells.entry((x, y)).or_default() += 1.0;
             *table.rows.entry(x).or_default() += 1.0;
@@ -142,12 +152,18 @@ impl Table {
     }
 
     fn entropy(&self, counts: &BTreeMap<usize, f64>) -> f64 {
-        if counts.len() == 1 { 0.0 } else { -counts.values().map(|c| c / self.n * (c / self.n).ln()).sum::<f64>() }
+        if counts.len() == 1 {
+            0.0
+        } else {
+            -counts.values().map(|c| c / self.n * (c / self.n).ln()).sum::<f64>()
+        }
     }
 
     /// Mutual information, nats.
     fn information(&self) -> f64 {
-        let cell = |(&(r, c), &k): (&(usize, usize), &f64)| k / self.n * (k * self.n / (self.rows[&r] * self.cols[&c])).ln();
+        let cell = |(&(r, c), &k): (&(usize, usize), &f64)| {
+            k / self.n * (k * self.n / (self.rows[&r] * self.cols[&c])).ln()
+        };
         let information = self.cells.iter().map(cell).sum::<f64>();
         if information <= f64::EPSILON { 0.0 } else { information }
     }

@@ -13,7 +13,11 @@ use crate::graph::Graph;
 ///
 /// # Errors
 /// A graph of another number of spots.
-pub fn neighbour_mean(x: ArrayView2<'_, f64>, graph: &Graph, include_self: bool) -> Result<Array2<f64>> {
+pub fn neighbour_mean(
+    x: ArrayView2<'_, f64>,
+    graph: &Graph,
+    include_self: bool,
+) -> Result<Array2<f64>> {
     if graph.n_nodes() != x.nrows() {
         return Err(Error::new("averaging over neighbours")
             .expected(format!("a graph of {} spots", x.nrows()))

@@ -31,13 +31,18 @@ fn field(text: &str, name: &str) -> u64 {
         .map_or(0, |kb| kb * 1024)
 }
 
+/// Jobs below this are not announced.
+const WORTH_SAYING: u64 = 100_000_000;
+
 /// Says what a job will take and refuses when the machine has less left.
 ///
 /// # Errors
 /// [`Kind::Resource`] with both figures and `advice`.
 pub fn require(doing: &str, bytes: u64, advice: &str) -> Result<()> {
     let available = now().available;
-    progress::note(format!("{doing}: about {} of memory", human(bytes)));
+    if bytes >= WORTH_SAYING {
+        progress::note(format!("{doing}: about {} of memory", human(bytes)));
+    }
     if available > 0 && bytes > available {
         return Err(Error::new(doing)
             .kind(Kind::Resource)

@@ -108,6 +108,12 @@ impl Dataset {
         })
     }
 
+    /// Diameter of a spot in the units of `obsm["spatial"]`, where a reader knows it.
+    pub fn spot_diameter(&self) -> Option<f64> {
+        let px = self.coordinates().ok()?.unit == Unit::Px;
+        self.scale_factor("spot_diameter_fullres").filter(|_| px)
+    }
+
     fn scale_factor(&self, name: &str) -> Option<f64> {
         self.library()?.get(&["scalefactors", name])?.as_f64().filter(|v| v.is_finite() && *v > 0.0)
     }

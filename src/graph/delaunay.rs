@@ -20,8 +20,11 @@ pub fn delaunay(coordinates: &Coordinates) -> Result<Graph> {
     // Centred and scaled, because `delaunator` takes points nearer than 2e-16 for one.
     let (centre, scale) = frame(&places.xy);
     let unit = |v: f64, c: f64| (v - c) / scale;
-    let points: Vec<Point> =
-        places.xy.iter().map(|p| Point { x: unit(p[0], centre[0]), y: unit(p[1], centre[1]) }).collect();
+    let points: Vec<Point> = places
+        .xy
+        .iter()
+        .map(|p| Point { x: unit(p[0], centre[0]), y: unit(p[1], centre[1]) })
+        .collect();
     let found = triangulate(&points);
     if found.is_empty() {
         return Err(Error::new(doing)
@@ -40,7 +43,12 @@ pub fn delaunay(coordinates: &Coordinates) -> Result<Graph> {
         let spots = places.members(p);
         spots[1..].iter().for_each(|&s| join(spots[0], s));
     }
-    report::finish(doing, Graph::new(places.len(), pairs, "Delaunay".into()), coordinates, places.spacing())
+    report::finish(
+        doing,
+        Graph::new(places.len(), pairs, "Delaunay".into()),
+        coordinates,
+        places.spacing(),
+    )
 }
 
 /// The middle of the positions and their greatest extent.

@@ -31,7 +31,8 @@ impl Graph {
     /// # Errors
     /// A self loop, or a spot that is not there.
     pub fn from_edges(n_nodes: usize, edges: &[(u32, u32)]) -> Result<Self> {
-        if let Some((s, t)) = edges.iter().find(|(s, t)| s == t || (*s).max(*t) as usize >= n_nodes) {
+        if let Some((s, t)) = edges.iter().find(|(s, t)| s == t || (*s).max(*t) as usize >= n_nodes)
+        {
             return Err(Error::new("building a graph from edges")
                 .expected(format!("edges between two of {n_nodes} spots"))
                 .found(format!("an edge from {s} to {t}")));
@@ -103,17 +104,26 @@ impl Graph {
 impl fmt::Display for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let degrees = self.degrees();
-        let (least, most) = (degrees.iter().min().unwrap_or(&0), degrees.iter().max().unwrap_or(&0));
-        writeln!(f, "Graph {} spots, {} directed edges ({})", self.n_nodes, self.n_edges(), self.rule)?;
+        let (least, most) =
+            (degrees.iter().min().unwrap_or(&0), degrees.iter().max().unwrap_or(&0));
+        writeln!(
+            f,
+            "Graph {} spots, {} directed edges ({})",
+            self.n_nodes,
+            self.n_edges(),
+            self.rule
+        )?;
         write!(f, "  neighbours  {:.2} a spot, {least} to {most}", self.mean_degree())?;
         if self.isolated > 0 {
-            write!(f, "; {} spots have none", self.isolated)?;
+            write!(f, "; {} without any", self.isolated)?;
         }
         writeln!(f)?;
         if self.median_spacing.is_finite() {
             write!(f, "  spacing     {:.4} {} (median)", self.median_spacing, self.unit.name())?;
             match self.um_per_unit {
-                Some(um) if self.unit == Unit::Px => writeln!(f, " = {:.1} um", self.median_spacing * um)?,
+                Some(um) if self.unit == Unit::Px => {
+                    writeln!(f, " = {:.1} um", self.median_spacing * um)?
+                }
                 _ => writeln!(f)?,
             }
         }

@@ -43,7 +43,8 @@ pub fn knn(coordinates: &Coordinates, config: &KnnConfig) -> Result<Graph> {
             .found(format!("k = {k}")));
     }
     report::refuse_dense(doing, k as f64, coordinates, || places.spacing())?;
-    let neighbours: Vec<Vec<(f64, u32)>> = (0..n).into_par_iter().map(|i| places.nearest(i, k)).collect();
+    let neighbours: Vec<Vec<(f64, u32)>> =
+        (0..n).into_par_iter().map(|i| places.nearest(i, k)).collect();
     let mut pairs = Vec::with_capacity(n * k * if symmetric { 2 } else { 1 });
     for (i, near) in neighbours.iter().enumerate() {
         for &(_, j) in near {
@@ -54,5 +55,10 @@ pub fn knn(coordinates: &Coordinates, config: &KnnConfig) -> Result<Graph> {
         }
     }
     let kind = if symmetric { "symmetric" } else { "directed" };
-    report::finish(doing, Graph::new(n, pairs, format!("kNN, k = {k}, {kind}")), coordinates, places.spacing())
+    report::finish(
+        doing,
+        Graph::new(n, pairs, format!("kNN, k = {k}, {kind}")),
+        coordinates,
+        places.spacing(),
+    )
 }

@@ -37,7 +37,8 @@ impl Places {
             return Err(Error::new(doing).expected("fewer than 2^31 spots").found(n.to_string()));
         }
         // `+ 0.0` makes -0 equal 0 bit for bit.
-        let xy: Vec<[f64; 2]> = coordinates.xy.rows().into_iter().map(|r| [r[0] + 0.0, r[1] + 0.0]).collect();
+        let xy: Vec<[f64; 2]> =
+            coordinates.xy.rows().into_iter().map(|r| [r[0] + 0.0, r[1] + 0.0]).collect();
         if let Some(i) = xy.iter().position(|p| !(p[0].is_finite() && p[1].is_finite())) {
             return Err(Error::new(doing)
                 .expected("finite coordinates")
@@ -79,7 +80,8 @@ impl Places {
         let p = self.place[i] as usize;
         // The place itself, k others, and one more to see whether the k-th is tied.
         let wanted = NonZero::new(k + 2).unwrap_or(NonZero::<usize>::MIN);
-        let found = self.tree.query(&self.xy[p]).nearest_n::<SquaredEuclidean<f64>>(wanted).execute();
+        let found =
+            self.tree.query(&self.xy[p]).nearest_n::<SquaredEuclidean<f64>>(wanted).execute();
         let mut spots = self.expand(i, found.iter().map(|f| (f.distance, f.item)));
         if let (Some(kth), Some(last)) = (spots.get(k - 1).map(|s| s.0), found.last())
             && kth == last.distance

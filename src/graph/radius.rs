@@ -47,10 +47,16 @@ pub fn radius(coordinates: &Coordinates, config: &RadiusConfig) -> Result<Graph>
     let step = n.div_ceil(PROBES);
     let probes: Vec<usize> = (0..n).step_by(step).collect();
     let seen: usize = probes.par_iter().map(|&i| places.within(i, squared).len()).sum();
-    report::refuse_dense(doing, seen as f64 / probes.len() as f64, coordinates, || places.spacing())?;
+    report::refuse_dense(doing, seen as f64 / probes.len() as f64, coordinates, || {
+        places.spacing()
+    })?;
 
-    let neighbours: Vec<Vec<(f64, u32)>> = (0..n).into_par_iter().map(|i| places.within(i, squared)).collect();
-    let pairs = neighbours.iter().enumerate().flat_map(|(i, near)| near.iter().map(move |&(_, j)| (i as u32, j)));
+    let neighbours: Vec<Vec<(f64, u32)>> =
+        (0..n).into_par_iter().map(|i| places.within(i, squared)).collect();
+    let pairs = neighbours
+        .iter()
+        .enumerate()
+        .flat_map(|(i, near)| near.iter().map(move |&(_, j)| (i as u32, j)));
     let rule = format!("radius {reach} {}", coordinates.unit.name());
     report::finish(doing, Graph::new(n, pairs.collect(), rule), coordinates, places.spacing())
 }

@@ -25,7 +25,12 @@ pub(super) fn refuse_dense(
 }
 
 /// Refuses an empty graph, tells of spots without a neighbour, and notes spacing and unit.
-pub(super) fn finish(doing: &str, mut graph: Graph, coordinates: &Coordinates, spacing: Spacing) -> Result<Graph> {
+pub(super) fn finish(
+    doing: &str,
+    mut graph: Graph,
+    coordinates: &Coordinates,
+    spacing: Spacing,
+) -> Result<Graph> {
     graph.median_spacing = spacing.median;
     graph.unit = coordinates.unit;
     graph.um_per_unit = coordinates.um_per_unit;

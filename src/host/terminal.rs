@@ -79,7 +79,7 @@ impl Sink for Lines {
     }
 
     fn step(&self, step: &Step<'_>) {
-        if step.milestone || step.done == step.total {
+        if step.milestone {
             eprintln!("{} {}/{}  {}", step.name, step.done, step.total, details(step));
         }
     }

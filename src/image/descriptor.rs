@@ -5,8 +5,7 @@
 //! spot says what was sequenced; the ring says what it lies in, which a spot of a few pixels is
 //! too small to show.
 
-use ndarray::Array3;
-use ndarray::Array2;
+use ndarray::{Array2, Array3};
 use rayon::prelude::*;
 
 use super::stain::{CHANNELS, Stain};
@@ -44,17 +43,24 @@ pub fn names() -> Vec<String> {
 ///
 /// # Errors
 /// What [`Stain::of`] refuses; a diameter that is not positive; a centre outside the image.
-pub fn describe(pixels: &Array3<u8>, centers: &[[f64; 2]], diameter_px: f64) -> Result<Array2<f64>> {
+pub fn describe(
+    pixels: &Array3<u8>,
+    centers: &[[f64; 2]],
+    diameter_px: f64,
+) -> Result<Array2<f64>> {
     let doing = "describing the tissue under the spots";
     if !(diameter_px.is_finite() && diameter_px > 0.0) {
-        return Err(Error::new(doing).expected("a spot diameter above 0 px").found(format!("{diameter_px}")));
+        return Err(Error::new(doing)
+            .expected("a spot diameter above 0 px")
+            .found(format!("{diameter_px}")));
     }
     let stain = Stain::of(pixels)?;
     let (height, width, _) = pixels.dim();
     let inside = |v: f64, size: usize| v >= -0.5 && v <= size as f64 - 0.5;
     if let Some(i) = centers.iter().position(|c| !(inside(c[0], width) && inside(c[1], height))) {
         let [x, y] = centers[i];
-        let outside = centers.iter().filter(|c| !(inside(c[0], width) && inside(c[1], height))).count();
+        let outside =
+            centers.iter().filter(|c| !(inside(c[0], width) && inside(c[1], height))).count();
         return Err(Error::new(doing)
             .expected(format!("spots inside the image of {width} x {height} px (width x height)"))
             .found(format!("spot {i} at x = {x:.1}, y = {y:.1} px, and {outside} such spots in all"))
@@ -102,7 +108,10 @@ fn describe_one(pixels: &Array3<u8>, stain: &Stain, [cx, cy]: [f64; 2], radius: 
     }
     let at = |y: usize, x: usize| &amounts[(y - y0) * across + (x - x0)];
     // Sums are of differences from one pixel's amounts, or the squares would cancel badly.
-    let origin = *at((cy.round().max(0.0) as usize).min(height - 1), (cx.round().max(0.0) as usize).min(width - 1));
+    let origin = *at(
+        (cy.round().max(0.0) as usize).min(height - 1),
+        (cx.round().max(0.0) as usize).min(width - 1),
+    );
 
     let mut sums = [[Sums::default(); CHANNELS.len()]; WINDOWS.len()];
     for y in ys {
@@ -116,8 +125,14 @@ fn describe_one(pixels: &Array3<u8>, stain: &Stain, [cx, cy]: [f64; 2], radius: 
             }
             let (left, right) = (x.saturating_sub(1), (x + 1).min(width - 1));
             for channel in 0..CHANNELS.len() {
-                let slope = |a: &[f64; 3], b: &[f64; 3], steps: usize| (b[channel] - a[channel]) / steps.max(1) as f64;
-                let gradient = slope(at(y, left), at(y, right), right - left).hypot(slope(at(up, x), at(down, x), down - up));
+                let slope = |a: &[f64; 3], b: &[f64; 3], steps: usize| {
+                    (b[channel] - a[channel]) / steps.max(1) as f64
+                };
+                let gradient = slope(at(y, left), at(y, right), right - left).hypot(slope(
+                    at(up, x),
+                    at(down, x),
+                    down - up,
+                ));
                 let value = at(y, x)[channel] - origin[channel];
                 for (window, weight) in [spot, ring].into_iter().enumerate() {
                     let s = &mut sums[window][channel];

@@ -54,7 +54,10 @@ pub fn read(path: &Path) -> Result<Dataset> {
             .expected("a format that is read")
             .found(format!("a {name}, which is not read yet"))
             .advice(advice)),
-        None if path.is_dir() => Err(visium::read(path).err().unwrap_or_else(|| Error::new(doing)).advice(advice)),
+        None if path.is_dir() => {
+            let found = visium::named(&visium::list(path));
+            Err(Error::new(doing).expected("a folder of a format that is understood").found(found).advice(advice))
+        }
         // A damaged file is not told by its content; its opening says what is wrong with it.
         None => match h5::open(path) {
             Err(e) if h5::is_hdf5(path) || ends(path, &[".h5ad", ".h5", ".hdf5", ".loom"]) => Err(e),

@@ -18,7 +18,7 @@ const GENES: &str = "Gene Expression";
 /// Reads the counts of a 10x `.h5`, format 3 (`/matrix`) or format 2 with one genome.
 ///
 /// `obs` is named by barcode, `var` by gene symbol made unique as scanpy does, with `gene_ids`,
-/// `feature_types` and `genome`. Features that are no genes are left out, with a note, unless
+/// `feature_types` and `genome` as far as the file has them. Features that are no genes are left out, with a note, unless
 /// there are no genes.
 ///
 /// # Errors
@@ -47,8 +47,7 @@ fn matrix(f: &Group) -> Result<Dataset> {
             let g = f.group(genome).map_err(h5::failed(format!("opening /{genome}")))?;
             let names = h5::texts(&h5::dataset(&g, "gene_names")?)?;
             let ids = h5::texts(&h5::dataset(&g, "genes")?)?;
-            let genome = vec![genome.clone(); ids.len()];
-            build(&g, names, ids, None, Some(genome))
+            build(&g, names, ids, None, None)
         }
         [] => Err(Error::new("looking for the counts")
             .expected("a 10x file, with a group /matrix")

@@ -37,25 +37,37 @@ pub fn read(path: &Path) -> Result<Dataset> {
 
 /// Whether a folder is a Visium folder, or the folder above or inside one.
 pub(super) fn looks_like(folder: &Path) -> bool {
-    folder.join("spatial").is_dir() || matrix(folder).is_some() || locate(folder).is_ok()
+    has_part(folder) || list(folder).iter().any(|f| is_whole(f)) || above(folder).is_some()
+}
+
+fn is_whole(folder: &Path) -> bool {
+    folder.join("spatial").is_dir() && matrix(folder).is_some()
+}
+
+fn has_part(folder: &Path) -> bool {
+    folder.join("spatial").is_dir() || matrix(folder).is_some()
+}
+
+/// The Visium folder that a folder `spatial/` lies in.
+fn above(path: &Path) -> Option<PathBuf> {
+    let full = path.canonicalize().ok()?;
+    let folder = full.parent().filter(|f| full.file_name().is_some_and(|n| n == "spatial") && is_whole(f))?;
+    Some(folder.to_owned())
 }
 
 /// The folder with the counts and `spatial/`: the one given, or one level up or down.
 fn locate(path: &Path) -> Result<PathBuf> {
-    let whole = |f: &Path| f.join("spatial").is_dir() && matrix(f).is_some();
-    if whole(path) {
+    if is_whole(path) {
         return Ok(path.to_owned());
     }
     let other = |found: PathBuf| {
         progress::note(format!("{} is no Visium folder; reading {}", path.display(), found.display()));
         Ok(found)
     };
-    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    match full.parent() {
-        Some(above) if full.file_name().is_some_and(|n| n == "spatial") && whole(above) => return other(above.to_owned()),
-        _ => {}
+    if let Some(folder) = above(path) {
+        return other(folder);
     }
-    let below: Vec<PathBuf> = list(path).into_iter().filter(|f| f.is_dir() && whole(f)).collect();
+    let below: Vec<PathBuf> = list(path).into_iter().filter(|f| is_whole(f)).collect();
     let refuse = |found: String, advice: &str| {
         Err(Error::new(format!("looking for the Visium folder at {}", path.display()))
             .kind(Kind::Missing)
@@ -66,14 +78,10 @@ fn locate(path: &Path) -> Result<PathBuf> {
     match &below[..] {
         [one] => return other(one.clone()),
         [] => {}
-        several => {
-            let names: Vec<String> = several.iter().map(|f| f.display().to_string()).collect();
-            return refuse(format!("several inside it: {}", names.join(", ")), "Name the one you mean");
-        }
+        several => return refuse(format!("several inside it: {}", named(several)), "Name the one you mean"),
     }
-    let folders = |name: &str| path.join(name).is_dir();
     if path.join("spatial").is_dir() {
-        let mex = folders("filtered_feature_bc_matrix") || folders("raw_feature_bc_matrix");
+        let mex = [FILTERED, RAW].iter().any(|m| path.join(m.trim_end_matches(".h5")).is_dir());
         return refuse(
             if mex { "spatial/ and the counts as MEX" } else { "spatial/, but no counts" }.into(),
             if mex { "Counts in MEX are not read yet: add the .h5 of the same name" } else { "Put the .h5 of the counts beside spatial/" },
@@ -82,13 +90,19 @@ fn locate(path: &Path) -> Result<PathBuf> {
     if let Some(m) = matrix(path) {
         return refuse(format!("{}, but no spatial/", m.display()), "Put spatial/ beside the counts, or read the .h5 alone");
     }
-    let names: Vec<String> =
-        list(path).iter().filter_map(|f| Some(f.file_name()?.to_string_lossy().into_owned())).take(12).collect();
-    refuse(if names.is_empty() { "an empty folder".into() } else { names.join(", ") }, "Name the folder one level up or down")
+    refuse(named(&list(path)), "Name the folder one level up or down")
+}
+
+/// Names of files for a message, the first 12.
+pub(super) fn named(files: &[PathBuf]) -> String {
+    let names = files.iter().filter_map(|f| Some(f.file_name()?.to_string_lossy().into_owned()));
+    let more = if files.len() > 12 { format!(", ... ({} in all)", files.len()) } else { String::new() };
+    let text = names.take(12).collect::<Vec<_>>().join(", ") + &more;
+    if text.is_empty() { "nothing in it".into() } else { text }
 }
 
 /// Entries of a folder in order of name.
-fn list(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn list(folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> =
         std::fs::read_dir(folder).map(|d| d.flatten().map(|e| e.path()).collect()).unwrap_or_default();
     found.sort();
@@ -159,13 +173,12 @@ fn positions_file(spatial: &Path) -> Result<PathBuf> {
     if let Some(found) = POSITIONS.iter().map(|p| spatial.join(p)).find(|p| p.is_file()) {
         return Ok(found);
     }
-    let names: Vec<String> =
-        list(spatial).iter().filter_map(|f| Some(f.file_name()?.to_string_lossy().into_owned())).collect();
-    let parquet = names.iter().any(|n| n.ends_with(".parquet"));
+    let files = list(spatial);
+    let parquet = files.iter().any(|f| f.extension().is_some_and(|e| e == "parquet"));
     Err(Error::new(format!("looking for the positions in {}", spatial.display()))
         .kind(Kind::Missing)
         .expected(POSITIONS.join(" or "))
-        .found(if names.is_empty() { "an empty folder".into() } else { names.join(", ") })
+        .found(named(&files))
         .advice(if parquet { "Positions in parquet (Visium HD) are not read yet" } else { "Copy the whole spatial/ folder of Space Ranger" }))
 }
 

@@ -96,11 +96,12 @@ pub struct Decoded {
     pub pi_logit: Tensor,
 }
 
-/// Losses of one pass, scalars, nats a spot.
+/// Losses of one pass in each spot, nats, [N].
 #[derive(Debug)]
 pub struct Loss {
-    pub total: Tensor,
+    /// Negative log-likelihood of the spot's counts.
     pub nll: Tensor,
+    /// KL divergence of posterior from prior.
     pub kl: Tensor,
 }
 
@@ -222,15 +223,14 @@ impl Gvae {
         }
     }
 
-    /// The loss of a training pass: reconstruction from a sample of the posterior, plus `beta`
-    /// times the KL divergence from the prior. Draws from libtorch's generator.
-    pub fn loss(&self, batch: &Batch, beta: f64) -> Loss {
+    /// The two losses of a training pass: reconstruction from a sample of the posterior, and the
+    /// KL divergence from the prior. Draws from libtorch's generator.
+    pub fn loss(&self, batch: &Batch) -> Loss {
         let e = self.encode(batch, true);
         let z = &e.mu_q + e.mu_q.randn_like() * (&e.logvar_q * 0.5).exp();
         let d = self.decode(&z, true);
-        let nll = zinb::nll(&batch.counts, &(d.mean * &batch.size_factor), &d.theta, &d.pi_logit);
-        let kl = e.kl().mean(tch::Kind::Double);
-        Loss { total: &nll + &kl * beta, nll, kl }
+        let mu = d.mean * &batch.size_factor;
+        Loss { nll: zinb::nll(&batch.counts, &mu, &d.theta, &d.pi_logit), kl: e.kl() }
     }
 }
 

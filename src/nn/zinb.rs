@@ -20,8 +20,8 @@ pub struct Counts {
     place: Tensor,
     /// In double precision, [nnz].
     value: Tensor,
-    /// `sum ln(x!)`, the part of the likelihood that no parameter changes.
-    log_factorials: f64,
+    /// `ln(x!)`, the part of the likelihood that no parameter changes, [nnz].
+    log_factorial: Tensor,
 }
 
 impl Counts {
@@ -51,13 +51,12 @@ impl Counts {
         if let Some(v) = value.iter().find(|v| !(v.is_finite() && **v > 0.0)) {
             return Err(Error::new(doing).expected("counts above zero").found(v.to_string()));
         }
-        let value = Tensor::from_slice(value);
-        Ok(Self {
-            shape: [shape.0 as i64, shape.1 as i64],
-            place: Tensor::from_slice(place).to_device(device),
-            log_factorials: (&value + 1.0).lgamma().sum(Kind::Double).double_value(&[]),
-            value: value.to_device(device),
-        })
+        let shape = [shape.0 as i64, shape.1 as i64];
+        Ok(Self::of(
+            shape,
+            Tensor::from_slice(place).to_device(device),
+            Tensor::from_slice(value).to_device(device),
+        ))
     }
 
     /// From dense counts, [N,G].
@@ -65,9 +64,13 @@ impl Counts {
         let flat = x.reshape([-1]);
         let place = flat.gt(EPS).nonzero().squeeze_dim(1);
         let value = flat.index_select(0, &place).to_kind(Kind::Double);
-        let log_factorials = (&value + 1.0).lgamma().sum(Kind::Double).double_value(&[]);
         let size = x.size();
-        Self { shape: [size[0], size[1]], place, value, log_factorials }
+        Self::of([size[0], size[1]], place, value)
+    }
+
+    fn of(shape: [i64; 2], place: Tensor, value: Tensor) -> Self {
+        let log_factorial = (&value + 1.0).lgamma();
+        Self { shape, place, value, log_factorial }
     }
 
     /// N and G.
@@ -82,21 +85,16 @@ impl Counts {
 /// `mu`, `theta`, `pi_logit` and the result [N,G]
 pub fn log_prob(x: &Counts, mu: &Tensor, theta: &Tensor, pi_logit: &Tensor) -> Tensor {
     let zeros = log_prob_zero(mu, theta, pi_logit);
-    let positive = log_prob_positive(x, mu, theta, pi_logit) - (&x.value + 1.0).lgamma();
-    let kind = zeros.kind();
-    zeros.reshape([-1]).index_copy(0, &x.place, &positive.to_kind(kind)).view(x.shape)
+    let positive = log_prob_positive(x, mu, theta, pi_logit).to_kind(zeros.kind());
+    zeros.reshape([-1]).index_copy(0, &x.place, &positive).view(x.shape)
 }
 
-/// Negative log-likelihood: summed over genes, averaged over spots. A scalar.
+/// Negative log-likelihood of each spot, summed over genes in double precision.
 ///
 /// # Shapes
-/// `mu`, `theta`, `pi_logit` [N,G]
+/// `mu`, `theta`, `pi_logit` [N,G] -> [N]
 pub fn nll(x: &Counts, mu: &Tensor, theta: &Tensor, pi_logit: &Tensor) -> Tensor {
-    let zeros = log_prob_zero(mu, theta, pi_logit);
-    let counted_as_zero = zeros.reshape([-1]).index_select(0, &x.place).sum(Kind::Double);
-    let positive = log_prob_positive(x, mu, theta, pi_logit).sum(Kind::Double) - x.log_factorials;
-    // In double precision what was counted as zero by mistake cancels to the last digit.
-    -(zeros.sum(Kind::Double) - counted_as_zero + positive) / x.shape[0] as f64
+    -log_prob(x, mu, theta, pi_logit).sum_dim_intlist(1, false, Kind::Double)
 }
 
 /// `ln[pi + (1 - pi) NB(0)]` for every entry, [N,G].
@@ -105,7 +103,7 @@ fn log_prob_zero(mu: &Tensor, theta: &Tensor, pi_logit: &Tensor) -> Tensor {
     (nb_zero - pi_logit).softplus() - (-pi_logit).softplus()
 }
 
-/// `ln[(1 - pi) NB(x)]` less `-ln(x!)` where x is not zero, in double precision, [nnz].
+/// `ln[(1 - pi) NB(x)]` where x is not zero, in double precision, [nnz].
 fn log_prob_positive(x: &Counts, mu: &Tensor, theta: &Tensor, pi_logit: &Tensor) -> Tensor {
     let at = |t: &Tensor| t.reshape([-1]).index_select(0, &x.place).to_kind(Kind::Double);
     let (mu, theta, pi_logit) = (at(mu), at(theta), at(pi_logit));
@@ -114,5 +112,5 @@ fn log_prob_positive(x: &Counts, mu: &Tensor, theta: &Tensor, pi_logit: &Tensor)
         + &x.value * ((&mu + EPS).log() - &log_total)
         + (&x.value + &theta).lgamma()
         - theta.lgamma();
-    nb - (-&pi_logit).softplus() - &pi_logit
+    nb - (-&pi_logit).softplus() - &pi_logit - &x.log_factorial
 }

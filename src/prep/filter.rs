@@ -35,7 +35,9 @@ pub fn filter(ds: &mut Dataset, config: &FilterConfig) -> Result<(usize, usize)>
     let doing = "filtering spots and genes";
     let FilterConfig { min_counts, max_counts, min_genes, max_genes, min_spots } = *config;
     let crossed = |what: &str, min: f64, max: f64| {
-        Err(Error::new(doing).expected(format!("min_{what} up to max_{what}")).found(format!("{min} and {max}")))
+        Err(Error::new(doing)
+            .expected(format!("min_{what} up to max_{what}"))
+            .found(format!("{min} and {max}")))
     };
     if let (Some(a), Some(b)) = (min_counts, max_counts)
         && (a > b || a.is_nan() || b.is_nan())
@@ -65,7 +67,11 @@ pub fn filter(ds: &mut Dataset, config: &FilterConfig) -> Result<(usize, usize)>
     if spots.is_empty() {
         return Err(Error::new(doing)
             .expected("some spots to remain")
-            .found(format!("none of {n}: a spot has {} counts and {} genes at most", most(&totals), most_of(&genes)))
+            .found(format!(
+                "none of {n}: a spot has {} counts and {} genes at most",
+                most(&totals),
+                most_of(&genes)
+            ))
             .advice("Loosen min_counts, max_counts, min_genes or max_genes"));
     }
     let seen = seen_in(values, &spots);
@@ -73,7 +79,11 @@ pub fn filter(ds: &mut Dataset, config: &FilterConfig) -> Result<(usize, usize)>
     if kept.is_empty() {
         return Err(Error::new(doing)
             .expected("some genes to remain")
-            .found(format!("none of {g}: a gene is seen in {} of {} spots at most", most_of(&seen), spots.len()))
+            .found(format!(
+                "none of {g}: a gene is seen in {} of {} spots at most",
+                most_of(&seen),
+                spots.len()
+            ))
             .advice("Lower min_spots"));
     }
     if spots.len() < n {
@@ -92,7 +102,12 @@ fn by_spot(values: &Matrix) -> (Vec<f64>, Vec<usize>) {
         Matrix::Dense(m) => m
             .rows()
             .into_iter()
-            .map(|r| (r.iter().map(|&v| f64::from(v)).sum::<f64>(), r.iter().filter(|&&v| v > 0.0).count()))
+            .map(|r| {
+                (
+                    r.iter().map(|&v| f64::from(v)).sum::<f64>(),
+                    r.iter().filter(|&&v| v > 0.0).count(),
+                )
+            })
             .unzip(),
     }
 }
@@ -104,7 +119,10 @@ fn seen_in(values: &Matrix, spots: &[usize]) -> Vec<usize> {
         Matrix::Sparse(m) => {
             for &i in spots {
                 let (genes, values) = m.row(i);
-                genes.iter().zip(values).for_each(|(&j, &v)| seen[j as usize] += usize::from(v > 0.0));
+                genes
+                    .iter()
+                    .zip(values)
+                    .for_each(|(&j, &v)| seen[j as usize] += usize::from(v > 0.0));
             }
         }
         Matrix::Dense(m) => {

@@ -100,7 +100,11 @@ pub fn hvg(ds: &Dataset, config: &HvgConfig) -> Result<Hvg> {
         return Err(Error::new(doing).expected("genes that vary").found("none"));
     }
     if order.len() < config.n_top {
-        progress::note(format!("{doing}: {} of {} asked for; there are no more", order.len(), config.n_top));
+        progress::note(format!(
+            "{doing}: {} of {} asked for; there are no more",
+            order.len(),
+            config.n_top
+        ));
     }
     let mut rank = vec![f64::NAN; score.len()];
     order.iter().enumerate().for_each(|(r, &j)| rank[j] = r as f64);
@@ -131,18 +135,22 @@ fn seurat(x: &Csr) -> Vec<(&'static str, Vec<f64>)> {
     let dispersion: Vec<f64> = mean
         .iter()
         .zip(&variance)
-        .map(|(&m, &v)| if v > 0.0 { (v / if m == 0.0 { 1e-12 } else { m }).ln() } else { f64::NAN })
+        .map(
+            |(&m, &v)| if v > 0.0 { (v / if m == 0.0 { 1e-12 } else { m }).ln() } else { f64::NAN },
+        )
         .collect();
     let means: Vec<f64> = mean.iter().map(|m| m.ln_1p()).collect();
     let bin = equal_width(&means);
     let mut normalised = vec![f64::NAN; means.len()];
     for b in 0..BINS {
-        let genes: Vec<usize> = (0..means.len()).filter(|&j| bin[j] == b && dispersion[j].is_finite()).collect();
+        let genes: Vec<usize> =
+            (0..means.len()).filter(|&j| bin[j] == b && dispersion[j].is_finite()).collect();
         let n = genes.len() as f64;
         let average = genes.iter().map(|&j| dispersion[j]).sum::<f64>() / n;
         let squares: f64 = genes.iter().map(|&j| (dispersion[j] - average).powi(2)).sum();
         // A gene alone in its bin gets 1, as in scanpy.
-        let (centre, deviation) = if genes.len() == 1 { (0.0, average) } else { (average, (squares / (n - 1.0)).sqrt()) };
+        let (centre, deviation) =
+            if genes.len() == 1 { (0.0, average) } else { (average, (squares / (n - 1.0)).sqrt()) };
         genes.iter().for_each(|&j| normalised[j] = (dispersion[j] - centre) / deviation);
     }
     vec![("means", means), ("dispersions", dispersion), ("dispersions_norm", normalised)]
@@ -177,7 +185,10 @@ fn seurat_v3(x: &Csr) -> Vec<(&'static str, Vec<f64>)> {
         squares[j] += clipped * clipped;
     }
     let normalised = (0..x.ncols())
-        .map(|j| (n * mean[j] * mean[j] + squares[j] - 2.0 * sum[j] * mean[j]) / ((n - 1.0) * spread[j] * spread[j]))
+        .map(|j| {
+            (n * mean[j] * mean[j] + squares[j] - 2.0 * sum[j] * mean[j])
+                / ((n - 1.0) * spread[j] * spread[j])
+        })
         .collect();
     vec![("means", mean), ("variances", variance), ("variances_norm", normalised)]
 }

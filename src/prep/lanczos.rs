@@ -2,6 +2,9 @@
 //!
 //! Lanczos' method with full reorthogonalisation (Golub and Van Loan, Matrix Computations, 10.3),
 //! grown until the wanted pairs have converged; at full dimension it is a complete decomposition.
+//! Where it stops early it can miss the second copy of an eigenvalue that is exactly double, which
+//! measured data do not have.
+//!
 //! The crates at hand decompose dense matrices, or take a sparse one that cannot be centred and
 //! scaled without filling up.
 
@@ -38,7 +41,10 @@ pub(super) fn largest(
         next = apply(&basis[m - 1]);
         let alpha = dot(&next, &basis[m - 1]);
         if !alpha.is_finite() {
-            return Err(Error::new(doing).kind(Kind::Numeric).expected("finite values").found(alpha.to_string()));
+            return Err(Error::new(doing)
+                .kind(Kind::Numeric)
+                .expected("finite values")
+                .found(alpha.to_string()));
         }
         diagonal.push(alpha);
         orthogonalise(&mut next, &basis);
@@ -50,7 +56,11 @@ pub(super) fn largest(
             let eigen = tridiagonal(&diagonal, &beside);
             let residual = |i: usize| beta * eigen[i].1[m - 1].abs();
             if full || (0..k).all(|i| residual(i) <= TOLERANCE * eigen[0].0) {
-                return Ok(eigen.into_iter().take(k).map(|(value, y)| (value.max(0.0), combine(&basis, &y))).collect());
+                return Ok(eigen
+                    .into_iter()
+                    .take(k)
+                    .map(|(value, y)| (value.max(0.0), combine(&basis, &y)))
+                    .collect());
             }
             check_at += check_at / 2;
         }
@@ -103,7 +113,10 @@ fn tridiagonal(diagonal: &[f64], beside: &[f64]) -> Vec<(f64, Vec<f64>)> {
     let eigen = t.symmetric_eigen();
     let mut order: Vec<usize> = (0..m).collect();
     order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
-    order.into_iter().map(|i| (eigen.eigenvalues[i], eigen.eigenvectors.column(i).iter().copied().collect())).collect()
+    order
+        .into_iter()
+        .map(|i| (eigen.eigenvalues[i], eigen.eigenvectors.column(i).iter().copied().collect()))
+        .collect()
 }
 
 fn combine(basis: &[Vec<f64>], weights: &[f64]) -> Vec<f64> {

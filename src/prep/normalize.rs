@@ -66,7 +66,9 @@ pub fn log1p(ds: &mut Dataset) -> Result<()> {
         Matrix::Dense(m) => m.iter().copied().find(|&v| bad(v)),
     };
     if let Some(v) = found {
-        return Err(Error::new(doing).expected("finite values, none below zero").found(v.to_string()));
+        return Err(Error::new(doing)
+            .expected("finite values, none below zero")
+            .found(v.to_string()));
     }
     let ln = |v: f32| f64::from(v).ln_1p() as f32;
     let x: Matrix = match ds.x() {
@@ -97,12 +99,16 @@ pub fn size_factors(totals: &[f64]) -> Result<Vec<f64>> {
 fn sums(m: &Matrix) -> Vec<f64> {
     match m {
         Matrix::Sparse(m) => m.row_sums(),
-        Matrix::Dense(m) => m.rows().into_iter().map(|r| r.iter().map(|&v| f64::from(v)).sum()).collect(),
+        Matrix::Dense(m) => {
+            m.rows().into_iter().map(|r| r.iter().map(|&v| f64::from(v)).sum()).collect()
+        }
     }
 }
 
 fn scale_rows(m: &Matrix, totals: &[f64], target: f64) -> Matrix {
-    let scale = |r: usize, v: f32| if totals[r] > 0.0 { (f64::from(v) / totals[r] * target) as f32 } else { v };
+    let scale = |r: usize, v: f32| {
+        if totals[r] > 0.0 { (f64::from(v) / totals[r] * target) as f32 } else { v }
+    };
     match m {
         Matrix::Sparse(m) => Csr::map(m, |r, _, v| scale(r, v)).into(),
         Matrix::Dense(m) => {

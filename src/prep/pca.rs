@@ -85,13 +85,16 @@ pub fn pca(x: &Csr, config: &PcaConfig) -> Result<Pca> {
             .found(k.to_string()));
     }
     if config.scale && config.max_value.partial_cmp(&0.0) != Some(std::cmp::Ordering::Greater) {
-        return Err(Error::new(doing).expected("max_value above 0").found(config.max_value.to_string()));
+        return Err(Error::new(doing)
+            .expected("max_value above 0")
+            .found(config.max_value.to_string()));
     }
     if let Some(v) = x.parts().2.iter().find(|v| !v.is_finite()) {
         return Err(Error::new(doing).expected("finite values").found(v.to_string()));
     }
     let (mean, variance) = moments(x, |v| v);
-    let genes: Vec<Gene> = mean.iter().zip(&variance).map(|(&m, &v)| Gene::new(m, v, config)).collect();
+    let genes: Vec<Gene> =
+        mean.iter().zip(&variance).map(|(&m, &v)| Gene::new(m, v, config)).collect();
     let by_gene = x.transpose();
     let column = |j: usize| {
         let (gene, (spots, values)) = (genes[j], by_gene.row(j));
@@ -117,7 +120,10 @@ pub fn pca(x: &Csr, config: &PcaConfig) -> Result<Pca> {
         let offset: f64 = centre.iter().zip(direction).map(|(c, d)| c * d).sum();
         let spot = |i: usize| {
             let (cols, values) = x.row(i);
-            cols.iter().zip(values).map(|(&j, &v)| genes[j as usize].value(v) * direction[j as usize]).sum::<f64>()
+            cols.iter()
+                .zip(values)
+                .map(|(&j, &v)| genes[j as usize].value(v) * direction[j as usize])
+                .sum::<f64>()
                 - offset
         };
         (0..n).into_par_iter().map(spot).collect()
@@ -135,10 +141,15 @@ pub fn pca(x: &Csr, config: &PcaConfig) -> Result<Pca> {
 
     let (mut scores, mut components) = (Array2::zeros((n, k)), Array2::zeros((k, g)));
     for (c, (_, direction)) in pairs.iter().enumerate() {
-        let strongest = direction.iter().copied().fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
+        let strongest =
+            direction.iter().copied().fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
         let direction: Vec<f64> = direction.iter().map(|d| d * strongest.signum()).collect();
         scores.column_mut(c).assign(&ndarray::Array1::from(project(&direction)));
         components.row_mut(c).assign(&ndarray::Array1::from(direction));
     }
-    Ok(Pca { scores, variance_ratio: pairs.iter().map(|(value, _)| value / total).collect(), components })
+    Ok(Pca {
+        scores,
+        variance_ratio: pairs.iter().map(|(value, _)| value / total).collect(),
+        components,
+    })
 }

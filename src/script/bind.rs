@@ -1,8 +1,7 @@
 //! From an exported Rust module to a module of the language.
 //!
 //! Every function gets what a binding should not have to repeat: panics are caught, integers are
-//! taken where floats are meant, and methods may be called on constants (an object is a handle,
-//! so calling a method on it never changes the variable).
+//! taken where floats are meant, and an option map at the end may be left out.
 
 use std::any::TypeId;
 use std::collections::BTreeSet;
@@ -10,7 +9,7 @@ use std::fmt::Display;
 use std::rc::Rc;
 
 use rhai::plugin::{FnManifestEntry, ModuleManifest};
-use rhai::{Dynamic, Engine, FLOAT, FuncRegistration, INT, Map, Module, NativeCallContext, RhaiFunc, Variant};
+use rhai::{Dynamic, Engine, FLOAT, FuncRegistration, INT, Map, Module, NativeCallContext, Position, RhaiFunc, Variant};
 
 use super::error::guard;
 
@@ -95,14 +94,20 @@ fn wrapped(part: &Part, entry: &'static FnManifestEntry, types: &[TypeId]) -> Rh
         if all.len() < count {
             all.push(&mut options);
         }
-        guard(|| format!("calling {}", spelled(owner, name)), || native.call(context, &mut all))
+        let at = context.as_ref().map_or(Position::NONE, NativeCallContext::call_position);
+        let context = context.filter(|_| native.has_context());
+        let called = guard(|| format!("calling {}", spelled(owner, name)), || native.call(context, &mut all));
+        // Rhai leaves this out for functions of modules.
+        called.map_err(|mut e| {
+            if e.position().is_none() {
+                e.set_position(at);
+            }
+            e
+        })
     });
-    let (has_context, is_pure, is_volatile) = (native.has_context(), true, true);
-    if native.is_method_call() {
-        RhaiFunc::Method { func, has_context, is_pure, is_volatile }
-    } else {
-        RhaiFunc::Pure { func, has_context, is_pure, is_volatile }
-    }
+    // Methods too are "pure": an object is a handle, so a call never changes the variable. As a
+    // method, Rhai would write `ds.obs["a"]` back after `ds.obs["a"].mean()`.
+    RhaiFunc::Pure { func, has_context: true, is_pure: true, is_volatile: true }
 }
 
 fn spelled(owner: &str, name: &str) -> String {

@@ -9,7 +9,9 @@ pub(super) mod methods {
     /// What was being done, what was expected, what was found, and what to do.
     ///
     /// ```rhai
-    /// try { graph::knn(ds, #{ k: 600 }) } catch (e) { e.message.contains("600") }   // => true
+    /// let said = ""
+    /// try { graph::knn(ds, #{ k: 600 }) } catch (e) { said = e.message }
+    /// said.contains("k = 600")        // => true
     /// ```
     #[rhai_fn(get = "message")]
     pub fn message(e: &mut Raised) -> String {
@@ -19,7 +21,9 @@ pub(super) mod methods {
     /// The sort of failure: "invalid", "missing", "io", "numeric" or "resource".
     ///
     /// ```rhai
-    /// try { data::read("nowhere.h5ad") } catch (e) { e.kind }   // => "missing"
+    /// let kind = ""
+    /// try { data::read("nowhere.h5ad") } catch (e) { kind = e.kind }
+    /// kind                            // => "missing"
     /// ```
     #[rhai_fn(get = "kind")]
     pub fn kind(e: &mut Raised) -> String {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use rhai::{
-    AST, ASTNode, Caches, Dynamic, Engine, EvalContext, Expr, GlobalRuntimeState, OptimizationLevel, Scope, Stmt,
+    AST, ASTNode, Caches, Dynamic, Engine, EvalContext, Expr, GlobalRuntimeState, OptimizationLevel, Scope, Stmt, Token,
 };
 use serde_json::Value;
 
@@ -101,6 +101,12 @@ impl Interpreter {
         engine.on_debug(move |text, _, at| print(&if at.is_none() { text.into() } else { format!("[{at}] {text}") }));
         engine.on_progress(|_| interrupt::requested().then_some(Dynamic::UNIT));
         engine.set_module_resolver(resolver::Resolver { state: state.clone(), loaded: RefCell::default() });
+        // `var` is a word that Rhai keeps for itself without a use; datasets have a `var`.
+        #[expect(deprecated, reason = "Rhai marks it as volatile; the version is pinned")]
+        engine.on_parse_token(|token, _, _| match token {
+            Token::Reserved(word) if *word == "var" => Token::Identifier(word),
+            token => token,
+        });
         let s = state.clone();
         #[expect(deprecated, reason = "Rhai marks it as volatile; the version is pinned")]
         engine.on_var(move |name, _, context| Ok(s.resolve(name, context)));

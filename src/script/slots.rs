@@ -91,6 +91,10 @@ impl Tree {
         self.path.iter().cloned().chain([key.to_owned()]).collect()
     }
 
+    fn node(&self) -> Uns {
+        self.ds.get().uns().get(&parts(&self.path)).cloned().unwrap_or(Uns::Null)
+    }
+
     fn names(&self) -> Vec<String> {
         let ds = self.ds.get();
         let node = ds.uns().get(&parts(&self.path));
@@ -286,13 +290,18 @@ pub(super) mod tree {
         })
     }
 
-    /// Sets a value: a text, a number or a boolean.
+    /// Sets a value: a text, a number, a boolean, or a part of another tree.
     ///
     /// ```rhai
     /// ds.uns["spatial_unit"] = "px"
     /// ```
     #[rhai_fn(index_set, return_raw)]
     pub fn set_value(t: &mut Tree, key: &str, value: Dynamic) -> Outcome<()> {
+        if let Some(other) = value.clone().try_cast::<Tree>() {
+            let node = other.node();
+            t.ds.edit().uns_mut().set(&parts(&t.at(key)), node);
+            return Ok(());
+        }
         let node = match convert::json(value, "uns")? {
             serde_json::Value::Null => Uns::Null,
             serde_json::Value::Bool(v) => Uns::Bool(v),

@@ -8,7 +8,7 @@ use ndarray::{Array2, ArrayView2};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic};
 
-use super::convert::Outcome;
+use super::convert::{self, Outcome};
 use crate::base::{Error, Result};
 use crate::io::npy;
 
@@ -31,10 +31,11 @@ impl Tensor {
         let refuse = |found: String| {
             Error::new("making a tensor").expected("an array of numbers, or of rows of equal length").found(found)
         };
-        if let Ok(row) = rhai::serde::from_dynamic::<Vec<f64>>(value) {
+        let json = convert::json(value.clone(), "tensor")?;
+        if let Ok(row) = serde_json::from_value::<Vec<f64>>(json.clone()) {
             return Ok(Self::new(tch::Tensor::from_slice(&row)));
         }
-        let rows: Vec<Vec<f64>> = rhai::serde::from_dynamic(value).map_err(|e| refuse(e.to_string()))?;
+        let rows: Vec<Vec<f64>> = serde_json::from_value(json).map_err(|e| refuse(e.to_string()))?;
         let width = rows.first().map_or(0, Vec::len);
         if let Some(other) = rows.iter().find(|r| r.len() != width) {
             return Err(refuse(format!("rows of {width} and of {}", other.len())));
@@ -189,5 +190,14 @@ pub(super) mod functions {
     #[rhai_fn(return_raw)]
     pub fn tensor(values: Array) -> Outcome<Tensor> {
         Ok(Tensor::nested(&values.into())?)
+    }
+
+    /// A number as text with so many decimal places.
+    ///
+    /// ```rhai
+    /// fixed(2.0 / 3.0, 2)             // => "0.67"
+    /// ```
+    pub fn fixed(value: f64, places: i64) -> String {
+        format!("{value:.*}", places.clamp(0, 17) as usize)
     }
 }

@@ -1,9 +1,8 @@
 //! Gene programmes and counts.
 
 use ndarray::Array2;
-use rand::Rng;
-use rand::RngExt;
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Gamma, LogNormal, Normal, Poisson};
 use rayon::prelude::*;
 

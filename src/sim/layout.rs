@@ -1,10 +1,9 @@
 //! Where spots lie, which domain they belong to, and where the two modalities are made to disagree.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use rand::Rng;
-use rand::RngExt;
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 
 use super::field::Field;
@@ -67,11 +66,9 @@ pub fn domains(
     border_um: f64,
 ) -> Vec<Vec<f64>> {
     let size = domain_size(xy, domains);
-    let (dx, dy) = (Field::new(rng, 0.6 * size), Field::new(rng, 0.6 * size));
-    let bent: Vec<[f64; 2]> = xy
-        .iter()
-        .map(|&p| [p[0] + 0.15 * size * dx.at(p), p[1] + 0.15 * size * dy.at(p)])
-        .collect();
+    let (dx, dy) = (Field::new(rng, 0.4 * size), Field::new(rng, 0.4 * size));
+    let bent: Vec<[f64; 2]> =
+        xy.iter().map(|&p| [p[0] + 0.2 * size * dx.at(p), p[1] + 0.2 * size * dy.at(p)]).collect();
     let centers = centers(rng, &bent, domains);
     let shares = |p: &[f64; 2]| {
         let distance: Vec<f64> = centers.iter().map(|c| apart(p, c)).collect();
@@ -138,8 +135,8 @@ pub fn argmax(values: impl IntoIterator<Item = f64>) -> usize {
     values.into_iter().enumerate().fold((0, f64::NEG_INFINITY), best).0
 }
 
-/// Chooses `wanted` spots in connected patches of `size`, each inside one domain and apart from
-/// every other patch as long as there is room. Returns the patches.
+/// Chooses `wanted` spots in connected patches of about `size`, as alike as can be, each inside one
+/// domain and apart from every other patch as long as there is room. Returns the patches.
 pub fn patches(
     rng: &mut impl Rng,
     lattice: &Lattice,
@@ -151,11 +148,15 @@ pub fn patches(
     let mut apart = vec![true; label.len()];
     let mut order: Vec<usize> = (0..label.len()).collect();
     order.shuffle(rng);
-    let (mut patches, mut left) = (Vec::new(), wanted);
+    let (mut patches, mut left) = (Vec::<Vec<usize>>::new(), wanted);
+    let planned = ((wanted as f64 / size as f64).round() as usize).max(1);
     // First full patches with a gap around them, then full ones, then what still fits.
     for (gap, whole) in [(true, true), (false, true), (false, false)] {
         for &start in &order {
-            let target = size.min(left);
+            let target = match planned.checked_sub(patches.len()) {
+                Some(more) if more > 0 => left.div_ceil(more),
+                _ => size.min(left),
+            };
             if target == 0 {
                 return patches;
             }
@@ -189,12 +190,13 @@ fn grow(
         return Vec::new();
     }
     let (mut patch, mut queue) = (vec![start], VecDeque::from([start]));
+    let mut taken = BTreeSet::from([start]);
     while let Some(i) = queue.pop_front() {
         for &j in &lattice.beside[i] {
             if patch.len() == target {
                 return patch;
             }
-            if open(j) && !patch.contains(&j) {
+            if open(j) && taken.insert(j) {
                 patch.push(j);
                 queue.push_back(j);
             }

@@ -61,7 +61,7 @@ pub struct TissueConfig {
     /// Share of spots in discordant patches, 0 to 0.5: the morphology of one domain, the
     /// expression of another.
     pub discordant: f64,
-    /// Spots of one discordant patch, 1 or more.
+    /// Spots of one discordant patch, about, 1 to 10,000.
     pub patch_spots: usize,
     /// Seed of all draws.
     pub seed: u64,
@@ -115,7 +115,7 @@ impl TissueConfig {
         least("image_pattern", self.image_pattern, 0.0)?;
         least("image_noise", self.image_noise, 0.0)?;
         within("discordant", self.discordant, 0.0, 0.5)?;
-        least("patch_spots", self.patch_spots as f64, 1.0)?;
+        within("patch_spots", self.patch_spots as f64, 1.0, 1e4)?;
         if self.discordant > 0.0 && self.domains < 2 {
             return Err(Error::new("checking the options of the synthetic tissue")
                 .expected("two domains or more for discordant patches")

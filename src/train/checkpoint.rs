@@ -1,7 +1,9 @@
 //! Checkpoints: one safetensors file, whole or absent.
 //!
 //! Weights stand under the names of the reference implementation, so that PyTorch loads them by
-//! name. Beside them stand `optimizer.*`, Adam's two moments, and `history`, a row an epoch. The
+//! name; they are those of the model that training would return if it ended here. Beside them
+//! stand what resuming needs: `resume.*`, the weights of the epoch itself where another was better,
+//! `optimizer.*`, Adam's two moments, and `history`, a row an epoch. The
 //! JSON record (configuration, genes in order, versions, seed, epoch) is the header's metadata
 //! under the key `spatia`. There is no state of a random generator to keep: epoch `e` draws from
 //! a generator seeded by `(seed, e)`.
@@ -15,7 +17,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::adam::Adam;
 use super::config::TrainConfig;
-use super::fit::Epoch;
+use super::fit::{Best, Epoch};
 use super::model::{Model, ModelOptions};
 use crate::base::{self, Error, Result, files};
 use crate::models::GvaeConfig;
@@ -24,6 +26,7 @@ const FORMAT: u32 = 1;
 const RECORD: &str = "spatia";
 const HISTORY: &str = "history";
 const OPTIMIZER: &str = "optimizer.";
+const RESUME: &str = "resume.";
 
 /// What a checkpoint says of itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,6 +37,8 @@ pub struct Record {
     pub spatia: String,
     /// Epochs done.
     pub epoch: u64,
+    /// The epoch of the weights, where the spots kept out chose one.
+    pub best_epoch: Option<u64>,
     pub model: GvaeConfig,
     pub training: TrainConfig,
     /// Seed, device and preparation.
@@ -62,6 +67,7 @@ pub fn save(
     training: &TrainConfig,
     adam: &Adam,
     history: &[Epoch],
+    best: Option<&Best>,
 ) -> Result<PathBuf> {
     let path = folder.join(format!("checkpoint_epoch_{:04}.safetensors", model.epoch));
     let doing = format!("writing the checkpoint {}", path.display());
@@ -69,6 +75,7 @@ pub fn save(
         format: FORMAT,
         spatia: env!("CARGO_PKG_VERSION").into(),
         epoch: model.epoch,
+        best_epoch: best.map(|b| b.epoch),
         model: model.net.config().clone(),
         training: training.clone(),
         options: model.options.clone(),
@@ -79,9 +86,17 @@ pub fn save(
     let json = serde_json::to_string(&record).map_err(|e| Error::io(&doing, e))?;
     let rows: Vec<f64> = history.iter().flat_map(|e| e.values()).collect();
     let history = Tensor::from_slice(&rows).view([-1, Epoch::NAMES.len() as i64]);
-    let weights = model.net.vars().named().map(|(n, t)| (n.to_owned(), t));
+    let current = model.net.vars().named();
     let state = adam.state().map(|(n, t)| (format!("{OPTIMIZER}{n}"), t));
+    let weights: Vec<(String, &Tensor)> = match best {
+        None => current.map(|(n, t)| (n.to_owned(), t)).collect(),
+        Some(best) => {
+            let best = best.weights.iter().map(|(n, t)| (n.clone(), t));
+            best.chain(current.map(|(n, t)| (format!("{RESUME}{n}"), t))).collect()
+        }
+    };
     let all: Vec<(String, Bytes)> = weights
+        .into_iter()
         .chain(state)
         .chain(std::iter::once((HISTORY.to_owned(), &history)))
         .map(|(name, tensor)| Ok((name, Bytes::of(tensor)?)))
@@ -148,9 +163,13 @@ impl Checkpoint {
             self.record.model.clone(),
             options,
         )?;
-        model.net.vars().load(|name| self.tensors.get(name).map(Tensor::shallow_clone))?;
-        model.epoch = self.record.epoch;
+        model.net.vars().load(|name| self.tensor("", name))?;
+        model.epoch = self.record.best_epoch.unwrap_or(self.record.epoch);
         Ok(model)
+    }
+
+    fn tensor(&self, prefix: &str, name: &str) -> Option<Tensor> {
+        self.tensors.get(&format!("{prefix}{name}")).map(Tensor::shallow_clone)
     }
 
     /// The rows of the history.
@@ -160,11 +179,12 @@ impl Checkpoint {
         flat.chunks_exact(Epoch::NAMES.len()).map(Epoch::from_values).collect()
     }
 
-    /// Puts model, optimiser and history back to where they stood after the checkpoint's epoch.
+    /// Puts model and optimiser back to where they stood after the checkpoint's epoch; returns the
+    /// history and the best weights so far.
     ///
     /// # Errors
     /// A model of other dimensions, genes or seed.
-    pub fn restore(&self, model: &mut Model, adam: &mut Adam) -> Result<Vec<Epoch>> {
+    pub fn restore(&self, model: &mut Model, adam: &mut Adam) -> Result<(Vec<Epoch>, Option<Best>)> {
         let doing = "resuming from a checkpoint";
         let r = &self.record;
         let refuse = |expected: String, found: String| {
@@ -187,9 +207,9 @@ impl Checkpoint {
         if r.options.seed != model.options.seed {
             return refuse(format!("seed {}", r.options.seed), model.options.seed.to_string());
         }
-        model.net.vars().load(|name| self.tensors.get(name).map(Tensor::shallow_clone))?;
-        let state =
-            |name: &str| self.tensors.get(&format!("{OPTIMIZER}{name}")).map(Tensor::shallow_clone);
+        let own = if r.best_epoch.is_some() { RESUME } else { "" };
+        model.net.vars().load(|name| self.tensor(own, name))?;
+        let state = |name: &str| self.tensor(OPTIMIZER, name);
         adam.restore(r.epoch, state).ok_or_else(|| {
             Error::new(doing)
                 .kind(base::Kind::Missing)
@@ -197,7 +217,11 @@ impl Checkpoint {
                 .found("a part missing")
         })?;
         model.epoch = r.epoch;
-        Ok(self.history())
+        let best = r.best_epoch.map(|epoch| {
+            let weight = |(n, _): (&str, &Tensor)| Some((n.to_owned(), self.tensor("", n)?));
+            Best { epoch, weights: model.net.vars().named().filter_map(weight).collect() }
+        });
+        Ok((self.history(), best))
     }
 }
 

@@ -37,8 +37,14 @@ pub struct TrainConfig {
     pub log_interval: u64,
     /// Epochs between two checkpoints; 0 keeps only the last.
     pub save_interval: u64,
-    /// Stop after this many epochs without a lower loss, counted from the end of annealing;
-    /// 0 never stops early.
+    /// Share of spots that are kept out of the loss and judge the epochs: the model that training
+    /// returns is that of the epoch, from the end of annealing on, in which their loss was
+    /// lowest. Without them (0) it is that of the last epoch, and the prior may have learnt single
+    /// spots by heart, which hides discordance.
+    #[schemars(range(min = 0.0))]
+    pub validation: f64,
+    /// Stop after this many epochs without a lower loss (of the spots kept out, where there are
+    /// any), counted from the end of annealing; 0 never stops early.
     pub patience: u64,
 }
 
@@ -54,6 +60,7 @@ impl Default for TrainConfig {
             gradient_clip: 5.0,
             log_interval: 10,
             save_interval: 50,
+            validation: 0.1,
             patience: 0,
         }
     }
@@ -72,7 +79,8 @@ impl TrainConfig {
     }
 
     /// # Errors
-    /// An annealing that ends before it starts, a step size of zero or not finite.
+    /// An annealing that ends before it starts, a step size of zero or not finite, more than half
+    /// of the spots kept out.
     pub fn check(&self) -> Result<()> {
         let refuse = |expected: &str, found: String| {
             Err(Error::new("reading the options of training").expected(expected).found(found))
@@ -85,6 +93,9 @@ impl TrainConfig {
         }
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
             return refuse("a learning_rate above zero", self.learning_rate.to_string());
+        }
+        if self.validation > 0.5 {
+            return refuse("validation from 0 to 0.5", self.validation.to_string());
         }
         Ok(())
     }

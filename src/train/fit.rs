@@ -5,17 +5,26 @@ use std::time::Instant;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::no_grad;
+use tch::{Tensor, no_grad};
 
 use super::adam::Adam;
 use super::checkpoint::{self, Checkpoint};
 use super::config::TrainConfig;
 use super::model::Model;
+use super::split::Split;
 use crate::base::{Error, Kind, Result, interrupt, memory, progress, seed};
 use crate::batch::gvae::memory_needed;
 use crate::data::Dataset;
 use crate::graph::Graph;
 use crate::models::gvae::Batch;
+use crate::nn::Vars;
+
+/// The weights of the best epoch so far.
+#[derive(Debug)]
+pub struct Best {
+    pub epoch: u64,
+    pub weights: Vec<(String, Tensor)>,
+}
 
 /// Options of [`fit`]: those of training, and where checkpoints go and come from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +53,10 @@ pub struct Epoch {
     pub beta: f64,
     /// Norm of the gradient before clipping.
     pub gradient_norm: f64,
+    /// Reconstruction of the spots kept out of the loss; NaN where there are none.
+    pub validation_nll: f64,
+    /// Their KL divergence; NaN where there are none.
+    pub validation_kl: f64,
     pub seconds: f64,
 }
 
@@ -61,6 +74,8 @@ pub enum Stop {
 pub struct Run {
     pub history: Vec<Epoch>,
     pub stop: Stop,
+    /// The epoch whose weights the model has now: the best of the spots kept out, else the last.
+    pub epoch: u64,
     /// The last checkpoint, where there is a folder for them.
     pub checkpoint: Option<PathBuf>,
     /// Wall-clock time of this call.
@@ -88,10 +103,11 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
 
     let begun = Instant::now();
     let batch = model.batch(ds, graph)?;
+    let split = Split::new(ds.n_obs(), training.validation, model.options.seed, model.device());
     let mut adam = Adam::new(model.net.vars(), training.learning_rate, training.weight_decay);
-    let mut history = match resume {
+    let (mut history, mut best) = match resume {
         Some(path) => Checkpoint::read(path)?.restore(model, &mut adam)?,
-        None => Vec::new(),
+        None => Default::default(),
     };
     let mut saved = resume.clone();
     let mut stop = Stop::Finished;
@@ -101,24 +117,31 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
     for epoch in first..training.epochs {
         let started = Instant::now();
         let beta = training.beta(epoch);
-        let loss = {
+        let (nll, kl, held_out) = {
             let _rng = seed::torch(model.options.seed, epoch + 1);
             adam.zero_grad();
-            let loss = model.net.loss(&batch, beta);
-            loss.total.backward();
-            loss
+            let loss = model.net.loss(&batch);
+            let mean = split.train(&loss);
+            (&mean.nll + &mean.kl * beta).backward();
+            (mean.nll.double_value(&[]), mean.kl.double_value(&[]), split.held_out(&loss))
         };
+        let (validation_nll, validation_kl) = held_out.unwrap_or((f64::NAN, f64::NAN));
         let mut row = Epoch {
             epoch: epoch + 1,
-            loss: loss.total.double_value(&[]),
-            nll: loss.nll.double_value(&[]),
-            kl: loss.kl.double_value(&[]),
+            loss: nll + beta * kl,
+            nll,
+            kl,
             beta,
             gradient_norm: adam.gradient_norm(),
+            validation_nll,
+            validation_kl,
             seconds: 0.0,
         };
         if !(row.loss.is_finite() && row.gradient_norm.is_finite()) {
             return Err(not_a_number(model, &batch, &adam, &row, saved.as_deref()));
+        }
+        if held_out.is_some() && epoch >= training.kl_annealing_end && is_best(&history, &row, training) {
+            best = Some(Best::of(model.net.vars(), epoch));
         }
         adam.step(clip(row.gradient_norm, training.gradient_clip));
         row.seconds = started.elapsed().as_secs_f64();
@@ -134,7 +157,7 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
         let last = row.epoch == training.epochs || stop == Stop::Early;
         let due = training.save_interval > 0 && row.epoch % training.save_interval == 0;
         if let Some(folder) = checkpoints.as_deref().filter(|_| due || last || interrupted) {
-            saved = Some(checkpoint::save(folder, model, training, &adam, &history)?);
+            saved = Some(checkpoint::save(folder, model, training, &adam, &history, best.as_ref())?);
         }
         if interrupted && !last {
             return Err(stopped(&row, training, checkpoints.is_some(), saved.as_deref()));
@@ -143,7 +166,30 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
             break;
         }
     }
-    Ok(Run { history, stop, checkpoint: saved, seconds: begun.elapsed().as_secs_f64() })
+    if let Some(best) = &best {
+        best.restore(model)?;
+    }
+    let epoch = model.epoch;
+    Ok(Run { history, stop, epoch, checkpoint: saved, seconds: begun.elapsed().as_secs_f64() })
+}
+
+/// What epochs are compared by: the loss at the full weight of the KL divergence, of the spots
+/// kept out where there are any.
+fn merit(row: &Epoch, training: &TrainConfig) -> f64 {
+    let (nll, kl) = match row.validation_nll.is_nan() {
+        true => (row.nll, row.kl),
+        false => (row.validation_nll, row.validation_kl),
+    };
+    nll + training.kl_weight_max * kl
+}
+
+/// The rows from the end of annealing on; before it, losses cannot be compared.
+fn settled<'a>(history: &'a [Epoch], training: &TrainConfig) -> &'a [Epoch] {
+    history.get(training.kl_annealing_end as usize..).unwrap_or_default()
+}
+
+fn is_best(history: &[Epoch], row: &Epoch, training: &TrainConfig) -> bool {
+    settled(history, training).iter().all(|e| merit(row, training) < merit(e, training))
 }
 
 /// What the gradient is multiplied by so that its norm is at most `limit` (none at 0).
@@ -151,10 +197,10 @@ fn clip(norm: f64, limit: f64) -> f64 {
     if limit > 0.0 { (limit / (norm + 1e-6)).min(1.0) } else { 1.0 }
 }
 
-/// Whether the loss has not fallen for `patience` epochs since annealing ended.
+/// Whether no epoch was better for `patience` epochs.
 fn out_of_patience(history: &[Epoch], training: &TrainConfig) -> bool {
-    let settled = history.get(training.kl_annealing_end as usize..).unwrap_or_default();
-    let best = settled.iter().min_by(|a, b| a.loss.total_cmp(&b.loss));
+    let settled = settled(history, training);
+    let best = settled.iter().min_by(|a, b| merit(a, training).total_cmp(&merit(b, training)));
     let (Some(best), Some(last)) = (best, settled.last()) else { return false };
     training.patience > 0 && last.epoch - best.epoch >= training.patience
 }
@@ -203,12 +249,35 @@ fn not_a_number(
         .advice(format!("{good}. A smaller learning_rate or gradient_clip usually helps"))
 }
 
+impl Best {
+    fn of(vars: &Vars, epoch: u64) -> Self {
+        let copy = |(n, t): (&str, &Tensor)| (n.to_owned(), t.detach().copy());
+        Self { epoch, weights: vars.named().map(copy).collect() }
+    }
+
+    fn restore(&self, model: &mut Model) -> Result<()> {
+        let find = |name: &str| self.weights.iter().find(|(n, _)| n == name).map(|(_, t)| t.shallow_clone());
+        model.net.vars().load(find)?;
+        model.epoch = self.epoch;
+        Ok(())
+    }
+}
+
 impl Epoch {
     /// Columns of the history, in the order of [`values`](Self::values).
-    pub const NAMES: [&'static str; 7] =
-        ["epoch", "loss", "nll", "kl", "beta", "gradient_norm", "seconds"];
+    pub const NAMES: [&'static str; 9] = [
+        "epoch",
+        "loss",
+        "nll",
+        "kl",
+        "beta",
+        "gradient_norm",
+        "validation_nll",
+        "validation_kl",
+        "seconds",
+    ];
 
-    pub fn values(&self) -> [f64; 7] {
+    pub fn values(&self) -> [f64; 9] {
         [
             self.epoch as f64,
             self.loss,
@@ -216,6 +285,8 @@ impl Epoch {
             self.kl,
             self.beta,
             self.gradient_norm,
+            self.validation_nll,
+            self.validation_kl,
             self.seconds,
         ]
     }
@@ -230,7 +301,9 @@ impl Epoch {
             kl: at(3),
             beta: at(4),
             gradient_norm: at(5),
-            seconds: at(6),
+            validation_nll: at(6),
+            validation_kl: at(7),
+            seconds: at(8),
         }
     }
 }

@@ -7,10 +7,11 @@ pub mod checkpoint;
 mod config;
 mod fit;
 mod model;
+mod split;
 pub mod record;
 
 pub use adam::Adam;
 pub use checkpoint::Checkpoint;
 pub use config::{Config, TrainConfig};
-pub use fit::{Epoch, Fit, Run, Stop, fit};
+pub use fit::{Best, Epoch, Fit, Run, Stop, fit};
 pub use model::{Extracted, Model, ModelOptions};

@@ -18,7 +18,7 @@ const LEVEL: u8 = 4;
 /// Writes a dataset, compressed with gzip, through a temporary file.
 ///
 /// # Errors
-/// Names that HDF5 cannot hold (empty, with `/` or a zero byte), columns of a type that AnnData
+/// Names that HDF5 cannot hold (empty, with `/` outside of columns, or a zero byte), columns of a type that AnnData
 /// has no encoding for, a place that cannot be written. What stood at `path` before still does.
 pub fn write(ds: &Dataset, path: &Path) -> Result<()> {
     let within = |e: Error| e.within(format!("writing {}", path.display()));
@@ -37,19 +37,19 @@ fn dataset(f: &Group, ds: &Dataset) -> Result<()> {
     matrix(f, "X", ds.x())?;
     let layers = dict(f, "layers")?;
     for (name, m) in ds.layers() {
-        matrix(&layers, name, m)?;
+        matrix(&layers, key(name)?, m)?;
     }
     frame(f, "obs", ds.obs())?;
     frame(f, "var", ds.var())?;
     for (slot, all) in [("obsm", ds.obsm()), ("varm", ds.varm())] {
         let g = dict(f, slot)?;
         for (name, m) in all {
-            array(&g, name, m.view())?;
+            array(&g, key(name)?, m.view())?;
         }
     }
     let obsp = dict(f, "obsp")?;
     for (name, m) in ds.obsp() {
-        sparse(&obsp, name, m)?;
+        sparse(&obsp, key(name)?, m)?;
     }
     dict(f, "varp")?;
     match ds.uns() {
@@ -66,6 +66,13 @@ fn key(name: &str) -> Result<&str> {
             .found(format!("'{}'", name.escape_default()))
             .advice("Rename it first"));
     }
+    Ok(name)
+}
+
+/// The name of a column. A `/` in it opens a level, as it does when anndata writes it: a table is
+/// read by the names in `column-order`, so the column keeps its name.
+fn column_key(name: &str) -> Result<&str> {
+    name.split('/').try_for_each(|part| key(part).map(|_| ()))?;
     Ok(name)
 }
 
@@ -89,7 +96,8 @@ fn encode(at: &Location, kind: &str, version: &str) -> Result<()> {
 
 fn group(parent: &Group, name: &str, kind: &str, version: &str) -> Result<Group> {
     interrupt::check("writing an h5ad file")?;
-    let g = parent.create_group(key(name)?).map_err(failed(format!("creating the group {name}")))?;
+    let builder = parent.create_group_builder().create_intermediate_group(true);
+    let g = builder.create(name).map_err(failed(format!("creating the group {name}")))?;
     encode(&g, kind, version)?;
     Ok(g)
 }
@@ -103,7 +111,7 @@ fn plain<T: H5Type, D: Dimension>(g: &Group, name: &str, values: ArrayView<'_, T
     interrupt::check("writing an h5ad file")?;
     let builder = g.new_dataset_builder().obj_track_times(false);
     let builder = if values.is_empty() { builder } else { builder.deflate(LEVEL) };
-    builder.with_data(values).create(key(name)?).map_err(failed(format!("writing {}/{name}", g.name())))
+    builder.create_intermediate_group(true).with_data(values).create(name).map_err(failed(format!("writing {}/{name}", g.name())))
 }
 
 fn array<T: H5Type + Clone, D: Dimension>(g: &Group, name: &str, values: ArrayView<'_, T, D>) -> Result<()> {
@@ -123,7 +131,7 @@ fn scalar<T: H5Type>(g: &Group, name: &str, value: &T, kind: &str) -> Result<()>
         .new_dataset_builder()
         .obj_track_times(false)
         .empty::<T>()
-        .create(key(name)?)
+        .create(name)
         .and_then(|d| d.write_scalar(value).map(|()| d))
         .map_err(failed(format!("writing {}/{name}", g.name())))?;
     encode(&d, kind, "0.2.0")
@@ -174,9 +182,9 @@ fn frame(parent: &Group, name: &str, table: &Table) -> Result<()> {
         .with_data(ArrayView::from(&order))
         .create("column-order")
         .map_err(failed(format!("writing the order of the columns of {name}")))?;
-    strings(&g, index, &[table.len()], table.index().iter().map(String::as_str))?;
+    strings(&g, key(index)?, &[table.len()], table.index().iter().map(String::as_str))?;
     for c in columns {
-        column(&g, c, table).map_err(|e| e.within(format!("writing column '{c}' of {name}")))?;
+        column_key(c).and_then(|c| column(&g, c, table)).map_err(|e| e.within(format!("writing column '{c}' of {name}")))?;
     }
     Ok(())
 }
@@ -265,6 +273,7 @@ fn categorical(parent: &Group, name: &str, categories: &[String], codes: &[Optio
 }
 
 fn uns(g: &Group, name: &str, value: &Uns) -> Result<()> {
+    let name = key(name)?;
     match value {
         Uns::Map(map) => {
             let inner = dict(g, name)?;
@@ -286,7 +295,7 @@ fn uns(g: &Group, name: &str, value: &Uns) -> Result<()> {
             let d = g
                 .new_dataset::<f32>()
                 .shape(Extents::Null)
-                .create(key(name)?)
+                .create(name)
                 .map_err(failed(format!("writing {name}")))?;
             encode(&d, "null", "0.1.0")
         }

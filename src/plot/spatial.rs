@@ -1,0 +1,333 @@
+//! A dataset's spots where they lie, coloured by a column or a gene.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use image::RgbImage;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::backend;
+use super::colour::{Cmap, Colour, palette};
+use super::figure::{Body, Figure, Fill, Map, Picture};
+use super::map::view;
+use crate::base::{Error, Kind, Result, nearest};
+use crate::data::{Coordinates, Dataset, TissueImage, Unit, keys};
+
+/// More groups than this are identifiers, not groups.
+const MOST_GROUPS: usize = 100;
+/// Part of the distance between neighbours that a spot of unknown size covers.
+const COVER: f64 = 0.9;
+/// Spots whose nearest neighbour is looked up to know that distance.
+const SAMPLE: usize = 500;
+/// A spot of unknown size is at most this part of the map's longer side.
+const MOST_SPOT: f64 = 1.0 / 40.0;
+
+/// What is drawn, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpatialConfig {
+    /// A column of `obs`, or a gene by name.
+    pub color: String,
+    /// Where a gene's values come from: `X` or a layer.
+    pub layer: String,
+    /// Take the values for groups even where they are numbers.
+    pub groups: bool,
+    /// Lay the spots over the tissue image where there is one.
+    pub image: bool,
+    /// `viridis`, `cividis`, `magma`, `bluered` (for values on both sides of zero) or `greys`.
+    pub cmap: Cmap,
+    /// Values at the two ends of the colours; without it, `percentiles` decide.
+    pub limits: Option<[f64; 2]>,
+    /// Percentiles of the values at the two ends of the colours. Where values lie beyond, the
+    /// colour bar ends in an arrow. [0, 100] leaves none out.
+    pub percentiles: [f64; 2],
+    /// Diameter of a spot in the units of the coordinates; without it the true one where it is
+    /// known, else nine tenths of the distance between neighbours.
+    pub spot_size: Option<f64>,
+    /// Of the spots, above 0 to 1.
+    pub opacity: f64,
+    /// Above the figure; empty for none.
+    pub title: String,
+    /// At the colour bar or legend, with the unit; without it the name of the column or gene.
+    pub label: Option<String>,
+    /// Pixels across.
+    pub width: u32,
+}
+
+impl Default for SpatialConfig {
+    fn default() -> Self {
+        Self {
+            color: String::new(),
+            layer: "X".into(),
+            groups: false,
+            image: true,
+            cmap: Cmap::default(),
+            limits: None,
+            percentiles: [1.0, 99.0],
+            spot_size: None,
+            opacity: 1.0,
+            title: String::new(),
+            label: None,
+            width: 1200,
+        }
+    }
+}
+
+/// Draws the spots of a dataset where they lie.
+///
+/// Text, categories and booleans are groups, numbers are a scale. y runs downwards, as in the
+/// image that the coordinates come from. Missing values are grey.
+///
+/// # Errors
+/// No coordinates; a name that is neither a column nor a gene; no value at all; an option out of
+/// its range.
+pub fn spatial(ds: &Dataset, config: &SpatialConfig) -> Result<Figure> {
+    let doing = || format!("drawing '{}' on the tissue", config.color);
+    if !(config.opacity > 0.0 && config.opacity <= 1.0) {
+        return Err(Error::new(doing())
+            .expected("opacity above 0 to 1")
+            .found(config.opacity.to_string()));
+    }
+    let coordinates = ds.coordinates().map_err(|e| e.within(doing()))?;
+    if coordinates.is_empty() {
+        return Err(Error::new(doing()).expected("at least one spot").found("none"));
+    }
+    let (x, y) = (coordinates.xy.column(0).to_vec(), coordinates.xy.column(1).to_vec());
+    let diameter = match config.spot_size {
+        Some(d) if d.is_finite() && d > 0.0 => d,
+        Some(d) => {
+            return Err(Error::new(doing()).expected("spot_size above 0").found(d.to_string()));
+        }
+        None => ds.spot_diameter().unwrap_or_else(|| usual_diameter(&x, &y)),
+    };
+    let picture = match ds.tissue_image().filter(|_| config.image && coordinates.unit == Unit::Px) {
+        Some(image) => cut(&image, view(&x, &y, diameter))?,
+        None => None,
+    };
+    let fill = fill(ds, config)?;
+    let map = Map {
+        x,
+        y,
+        diameter,
+        opacity: config.opacity,
+        fill,
+        picture,
+        unit: unit(&coordinates).into(),
+        um_per_unit: coordinates.um_per_unit,
+    };
+    Ok(Figure { title: config.title.clone(), width: config.width, body: Body::Map(map) })
+}
+
+fn unit(coordinates: &Coordinates) -> &'static str {
+    match coordinates.unit {
+        Unit::Px => "px",
+        Unit::Um => "µm",
+        Unit::Unknown => "unit unknown",
+    }
+}
+
+/// A name with its unit, where the name says which.
+pub fn with_unit(name: &str) -> String {
+    let unit = match name {
+        keys::KL | "nll" | "loss" | "elbo" => "nats per spot",
+        keys::TOTAL_COUNTS => "counts per spot",
+        "seconds" => "s",
+        _ => return name.to_owned(),
+    };
+    format!("{name} ({unit})")
+}
+
+fn fill(ds: &Dataset, config: &SpatialConfig) -> Result<Fill> {
+    let name = config.color.as_str();
+    let doing = || format!("drawing '{name}' on the tissue");
+    let column = ds.obs().has(name);
+    let gene = ds.var().index().iter().position(|g| g == name);
+    if column && (config.groups || ds.obs().is_groups(name)) {
+        return groups(ds.obs().text(name)?, config);
+    }
+    let (label, values) = match (column, gene) {
+        (true, _) => (with_unit(name), ds.obs().f64(name)?),
+        (false, Some(g)) => {
+            let layer = ds.layer(&config.layer)?;
+            let label = if config.layer == "X" {
+                name.to_owned()
+            } else {
+                format!("{name} ({})", config.layer)
+            };
+            (label, (0..ds.n_obs()).map(|i| f64::from(layer.get(i, g))).collect())
+        }
+        (false, None) => {
+            let known =
+                ds.obs().names().into_iter().chain(ds.var().index().iter().map(String::as_str));
+            return Err(Error::new(doing())
+                .kind(Kind::Missing)
+                .expected("color to name a column of obs or a gene")
+                .found(if name.is_empty() {
+                    "no name".into()
+                } else {
+                    format!("neither called '{name}'")
+                })
+                .advice(nearest::advice(name, known)));
+        }
+    };
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    if sorted.is_empty() {
+        return Err(Error::new(doing())
+            .expected("at least one value")
+            .found(format!("{} missing ones", values.len())));
+    }
+    let (low, high) = limits(&sorted, config).map_err(|e| e.within(doing()))?;
+    let values = values.into_iter().map(|v| Some(v).filter(|v| v.is_finite())).collect();
+    Ok(Fill::Numbers {
+        label: config.label.clone().unwrap_or(label),
+        values,
+        cmap: config.cmap,
+        low,
+        high,
+    })
+}
+
+/// The values at the two ends of the colours.
+fn limits(sorted: &[f64], config: &SpatialConfig) -> Result<(f64, f64)> {
+    let refuse = |what: &str, found: [f64; 2]| {
+        Err(Error::new("choosing the ends of the colours")
+            .expected(what)
+            .found(format!("{found:?}")))
+    };
+    if let Some([low, high]) = config.limits {
+        return if low.is_finite() && high.is_finite() && low < high {
+            Ok((low, high))
+        } else {
+            refuse("limits that ascend", [low, high])
+        };
+    }
+    let [from, to] = config.percentiles;
+    if !(from >= 0.0 && from < to && to <= 100.0) {
+        return refuse("percentiles that ascend, from 0 to 100", config.percentiles);
+    }
+    let at = |percent: f64| sorted[((sorted.len() - 1) as f64 * percent / 100.0).round() as usize];
+    let (mut low, mut high) = (at(from), at(to));
+    if low == high {
+        // Most values are one: the few others are what there is to see.
+        (low, high) = (at(0.0), at(100.0));
+    }
+    if config.cmap == Cmap::Bluered && low < 0.0 && high > 0.0 {
+        high = high.max(-low);
+        low = -high;
+    }
+    if low == high {
+        let room = (low.abs() * 0.05).max(0.5);
+        (low, high) = (low - room, high + room);
+    }
+    Ok((low, high))
+}
+
+fn groups(values: Vec<Option<String>>, config: &SpatialConfig) -> Result<Fill> {
+    let mut names: Vec<String> = values.iter().flatten().cloned().collect();
+    names.sort_by(|a, b| natural(a).cmp(&natural(b)).then_with(|| a.cmp(b)));
+    names.dedup();
+    let doing = || format!("drawing the groups of '{}'", config.color);
+    if names.is_empty() {
+        return Err(Error::new(doing())
+            .expected("at least one value")
+            .found(format!("{} missing ones", values.len())));
+    }
+    if names.len() > MOST_GROUPS {
+        return Err(Error::new(doing())
+            .expected(format!("at most {MOST_GROUPS} groups"))
+            .found(format!("{} different values", names.len()))
+            .advice(
+                "Is the column an identifier? Numbers are drawn as a scale unless groups is true",
+            ));
+    }
+    let code =
+        |v: Option<String>| v.and_then(|v| names.iter().position(|n| *n == v)).map(|c| c as u32);
+    let codes = values.into_iter().map(code).collect();
+    let yes_or_no = names.iter().all(|n| n == "false" || n == "true");
+    let colours = if yes_or_no {
+        // What is marked stands out from what is not.
+        names
+            .iter()
+            .map(|n| if n == "true" { Colour([213, 94, 0]) } else { Colour([166, 199, 224]) })
+            .collect()
+    } else {
+        palette(names.len())
+    };
+    let label = config.label.clone().unwrap_or_else(|| config.color.clone());
+    Ok(Fill::Groups { label, names, colours, codes })
+}
+
+/// A key that sorts "D2" before "D10": text as it is, runs of digits by value.
+fn natural(name: &str) -> Vec<(String, u64)> {
+    let mut parts = Vec::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let (text, tail) =
+            rest.split_at(rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len()));
+        let (digits, after) =
+            tail.split_at(tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len()));
+        parts.push((text.to_owned(), digits.parse().unwrap_or(u64::MAX)));
+        rest = after;
+    }
+    parts
+}
+
+/// The part of the image that lies under the view, whole pixels; `None` where none does.
+fn cut(image: &TissueImage, [x0, y0, x1, y1]: [f64; 4]) -> Result<Option<Picture>> {
+    let (height, width, _) = image.pixels.dim();
+    // The centre of the first pixel is at 0, so its left edge is at -0.5.
+    let from = |v: f64| (v * image.scale + 0.5).floor().max(0.0) as usize;
+    let to = |v: f64, size: usize| ((v * image.scale + 0.5).ceil().max(0.0) as usize).min(size);
+    let (left, top, right, bottom) = (from(x0), from(y0), to(x1, width), to(y1, height));
+    if left >= right || top >= bottom {
+        return Ok(None);
+    }
+    let part = RgbImage::from_fn((right - left) as u32, (bottom - top) as u32, |x, y| {
+        let (row, column) = (top + y as usize, left + x as usize);
+        image::Rgb(std::array::from_fn(|k| image.pixels[[row, column, k]]))
+    });
+    let edge = |v: usize| (v as f64 - 0.5) / image.scale;
+    let png = STANDARD.encode(backend::png(&part)?);
+    Ok(Some(Picture { png, x0: edge(left), y0: edge(top), x1: edge(right), y1: edge(bottom) }))
+}
+
+/// A diameter at which spots nearly touch: from the median distance to the nearest neighbour.
+fn usual_diameter(x: &[f64], y: &[f64]) -> f64 {
+    let mut order: Vec<usize> = (0..x.len()).collect();
+    order.sort_by(|&a, &b| x[a].total_cmp(&x[b]));
+    let distance = |rank: usize| {
+        let here = order[rank];
+        let mut best = f64::INFINITY;
+        let mut look = |other: usize| {
+            let dx = (x[other] - x[here]).abs();
+            let d = dx.hypot(y[other] - y[here]);
+            if d > 0.0 {
+                best = best.min(d);
+            }
+            dx < best
+        };
+        // Sorted by x: once x alone is farther than the best, nothing beyond is nearer.
+        for &other in &order[rank + 1..] {
+            if !look(other) {
+                break;
+            }
+        }
+        for &other in order[..rank].iter().rev() {
+            if !look(other) {
+                break;
+            }
+        }
+        best
+    };
+    let every = x.len().div_ceil(SAMPLE).max(1);
+    let mut nearest: Vec<f64> =
+        (0..x.len()).step_by(every).map(distance).filter(|d| d.is_finite()).collect();
+    nearest.sort_by(f64::total_cmp);
+    let [x0, y0, x1, y1] = view(x, y, 0.0);
+    let most = (x1 - x0).max(y1 - y0) * MOST_SPOT;
+    match nearest.get(nearest.len() / 2) {
+        Some(&d) => (COVER * d).min(most),
+        None => 1.0,
+    }
+}

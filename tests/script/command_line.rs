@@ -1,0 +1,183 @@
+//! The binary: parameters, messages, exit codes.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+fn spatia(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_spatia")).args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+fn script(text: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("script.rhai");
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+const GREETING: &str = "//! Greets.\n//! Twice.\nlet who = param(\"who\", (), \"Whom to greet\")
+let times = param(\"times\", 2, \"How often\")
+let scale = param(\"scale\", 0.5, \"A number\")
+let loud = param(\"loud\", false, \"Whether to shout\")
+let data_path = param(\"data_path\", \"here\", \"A path\")
+print(`${who} ${times} ${scale} ${loud} ${data_path}`)\n";
+
+#[test]
+fn parameters_are_read_in_every_form() {
+    let (_keep, path) = script(GREETING);
+    let path = path.to_str().unwrap();
+    for (args, expected) in [
+        (&["--who", "you"][..], "you 2 0.5 false here\n"),
+        (&["--who=you", "--times=-3"], "you -3 0.5 false here\n"),
+        (&["--who", "you", "--times", "-3", "--scale", "-1e-3"], "you -3 -0.001 false here\n"),
+        (&["--who", "you", "--scale", "2"], "you 2 2.0 false here\n"),
+        (&["--loud", "--who", "you"], "you 2 0.5 true here\n"),
+        (&["--loud", "true", "--who", "you"], "you 2 0.5 true here\n"),
+        (&["--loud=false", "--who", "a b"], "a b 2 0.5 false here\n"),
+        (&["--data-path", "/x=y", "--who", ""], " 2 0.5 false /x=y\n"),
+    ] {
+        let out = spatia(&[&["run", path], args].concat());
+        assert_eq!(text(&out.stdout), expected, "{args:?} {}", text(&out.stderr));
+        assert_eq!(out.status.code(), Some(0));
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_before_anything_runs() {
+    let (_keep, path) = script(&format!("print(\"ran\")\n{GREETING}"));
+    let path = path.to_str().unwrap();
+    for (args, expected) in [
+        (&[][..], "--who"),
+        (&["--who"], "a value"),
+        (&["--who", "--loud"], "a value"),
+        (&["--who", "you", "--tims", "3"], "Did you mean 'times'"),
+        (&["--who", "you", "--times", "3.5"], "integer"),
+        (&["--who", "you", "--times", "three"], "integer"),
+        (&["--who", "you", "--scale", "wide"], "number"),
+        (&["--who", "you", "--loud=maybe"], "true|false"),
+        (&["--who", "you", "--who", "me"], "twice"),
+        (&["you"], "--name value"),
+    ] {
+        let out = spatia(&[&["run", path], args].concat());
+        let said = text(&out.stderr);
+        assert!(said.contains(expected) && said.starts_with("error: "), "{args:?}: {said}");
+        assert_eq!((out.status.code(), text(&out.stdout)), (Some(2), String::new()), "{args:?}");
+    }
+}
+
+#[test]
+fn help_lists_the_parameters() {
+    let (_keep, path) = script(GREETING);
+    let out = spatia(&["run", path.to_str().unwrap(), "--help"]);
+    let said = text(&out.stdout);
+    assert!(said.starts_with("Greets.\nTwice.\n"), "{said}");
+    for line in ["--who text", "Whom to greet [required]", "--times integer", "[default 2]", "--scale number", "--loud true|false"] {
+        assert!(said.contains(line), "{said}");
+    }
+    assert_eq!(out.status.code(), Some(0));
+}
+
+#[test]
+fn a_parameter_that_is_not_literal_is_an_error_with_its_place() {
+    for (line, expected) in [
+        ("let a = param(\"a\", 1 + 1, \"doc\")", "literal"),
+        ("let n = \"a\"\nlet a = param(n, 1, \"doc\")", "literals"),
+        ("let a = param(\"a\", 1)", "literals"),
+        ("let a = param(\"a\", 1, \"doc\")\nlet b = param(\"a\", 1, \"doc\")", "twice"),
+    ] {
+        let (_keep, path) = script(line);
+        let out = spatia(&["run", path.to_str().unwrap()]);
+        let said = text(&out.stderr);
+        assert!(said.contains(expected) && said.contains("script.rhai:"), "{said}");
+        assert_eq!(out.status.code(), Some(1));
+    }
+}
+
+#[test]
+fn a_failure_shows_the_line_with_a_caret() {
+    let (_keep, path) = script("let a = 1\nfn f() {\n    data::read(\"nowhere.h5ad\")\n}\nf()\n");
+    let out = spatia(&["run", path.to_str().unwrap()]);
+    let said = text(&out.stderr);
+    assert!(said.contains("script.rhai:3:11\n  |\n3 |     data::read(\"nowhere.h5ad\")\n  |           ^"), "{said}");
+    assert!(said.contains("in f\n"), "{said}");
+    assert_eq!((out.status.code(), text(&out.stdout)), (Some(1), String::new()));
+}
+
+#[test]
+fn a_missing_script_and_a_missing_command_are_told_apart() {
+    let out = spatia(&["run", "/nowhere/at/all.rhai"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(text(&out.stderr).contains("/nowhere/at/all.rhai"));
+    assert_eq!(spatia(&["runn"]).status.code(), Some(2));
+    assert_eq!(spatia(&["run"]).status.code(), Some(2));
+    assert_eq!(spatia(&[]).status.code(), Some(2));
+    assert_eq!(spatia(&["--help"]).status.code(), Some(0));
+}
+
+#[test]
+fn version_and_info_say_what_runs() {
+    let version = text(&spatia(&["--version"]).stdout);
+    assert!(version.starts_with(concat!("spatia ", env!("CARGO_PKG_VERSION"))), "{version}");
+    let info = text(&spatia(&["info"]).stdout);
+    for name in ["spatia", "libtorch", "rhai      1.27.0", "hdf5", "cpu", "cuda", "memory"] {
+        assert!(info.contains(name), "{info}");
+    }
+}
+
+#[test]
+fn an_import_is_found_beside_the_script() {
+    let (folder, path) = script("import \"helper\" as h\nprint(h::twice(4))\nprint(h::broken())\n");
+    std::fs::write(folder.path().join("helper.rhai"), "fn twice(x) {\n  let y = x\n  y * 2\n}\nfn broken() {\n  nothing\n}\n").unwrap();
+    let out = spatia(&["run", path.to_str().unwrap()]);
+    assert_eq!(text(&out.stdout), "8\n");
+    let said = text(&out.stderr);
+    assert!(said.contains("helper.rhai:6:3") && said.contains("  nothing\n"), "{said}");
+}
+
+#[test]
+fn the_console_reads_lines_from_a_pipe() {
+    use std::io::Write;
+    let state = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_spatia"))
+        .arg("repl")
+        .env("XDG_STATE_HOME", state.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"let a = param(\"n\", 20, \"doc\")\nlet b = [a,\n2]\nb\nnothing\na + 1\n").unwrap();
+    let out = child.wait_with_output().unwrap();
+    assert_eq!(text(&out.stdout), "[20, 2]\n21\n");
+    assert!(text(&out.stderr).contains("no variable 'nothing'"));
+    assert!(state.path().join("spatia/history").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_with_130_and_a_resumable_checkpoint() {
+    let (folder, path) = script(
+        "let ds = sim::tissue(#{ spots: 200, genes: 100, domains: 3 })
+let g = models::prepare(ds, #{})
+let model = models::gvae(ds, #{ hidden_dim: 32, latent_dim: 4, device: \"cpu\" })
+train::fit(model, ds, g, #{ epochs: 100000, log_interval: 1, checkpoints: param(\"out\", (), \"Folder\") })\n",
+    );
+    let out = folder.path().join("run");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_spatia"))
+        .args([Path::new("run"), &path, Path::new("--out"), &out])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    assert!(lines.any(|l| l.unwrap().starts_with("training 1/")));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let said: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said:?}");
+    assert!(said.last().unwrap().contains("--resume"), "{said:?}");
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 1);
+}

@@ -1,0 +1,59 @@
+//! The reference is complete, up to date, and its examples run.
+
+use std::path::Path;
+
+use spatia::script::docs::{self, PRELUDE};
+
+use super::session;
+
+#[test]
+fn every_entry_has_a_summary_and_an_example() {
+    let entries = docs::entries();
+    assert!(entries.len() > 60, "{}", entries.len());
+    for e in &entries {
+        let summary = e.summary();
+        assert!(summary.ends_with('.') || summary.ends_with(':') && !summary.starts_with("```"), "{}: {summary}", e.name);
+        assert!(e.example().is_some(), "{} has no example", e.name);
+        assert_eq!(e.signature.contains("options: map"), !e.options.is_empty(), "{}: options without a schema", e.name);
+        for o in &e.options {
+            assert!(!o.doc.is_empty() && !o.kind.is_empty(), "{}: option {} says nothing", e.name, o.key);
+        }
+    }
+}
+
+#[test]
+fn every_example_runs_and_gives_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut wrong = Vec::new();
+    let mut prepared = session();
+    prepared.eval(PRELUDE, "prelude").unwrap();
+    prepared.eval("let fresh = ds", "prelude").unwrap();
+    for e in docs::entries() {
+        // Files of the examples go into a folder of their own.
+        let code = e.example().unwrap_or("");
+        let code = ["tissue.h5ad", "spatial.npy", "true_labels.npy", "spots.csv", "run.json", "domains.png", "figure.svg"]
+            .iter()
+            .fold(code.to_owned(), |c, f| c.replace(&format!("\"{f}\""), &format!("\"{}\"", folder.path().join(f).display())))
+            .replace("\"run\"", &format!("\"{}\"", folder.path().join("run").display()));
+        prepared.eval("ds = fresh.copy()", "reset").unwrap();
+        let expected = code.lines().rev().find_map(|l| l.split_once("// => ")).map(|(_, v)| v.trim().to_owned());
+        match (prepared.eval(&code, &e.name), expected) {
+            (Err(f), _) => wrong.push(format!("{}: {}", e.name, f.message)),
+            (Ok(found), Some(expected)) => {
+                let found = found.map(|s| s.text).unwrap_or_default();
+                if found != expected {
+                    wrong.push(format!("{}: {found}, not {expected}", e.name));
+                }
+            }
+            (Ok(_), None) => {}
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_reference_in_the_repository_is_what_the_sources_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference.md");
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(committed == docs::reference(), "docs/reference.md is behind the sources: run `make docs`");
+}
