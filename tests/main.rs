@@ -11,3 +11,4 @@ mod plot;
 mod script;
 mod sim;
 mod train;
+mod scratch;
