@@ -28,7 +28,7 @@ struct Format {
 const FORMATS: &[Format] = &[
     Format { name: "AnnData .h5ad", is: is_h5ad, read: Some(h5ad::read) },
     Format { name: "10x .h5", is: is_tenx, read: Some(tenx::read) },
-    Format { name: "loom", is: |p| has_groups(p, &["row_attrs", "col_attrs"]), read: None },
+    Format { name: "loom file", is: |p| has_groups(p, &["row_attrs", "col_attrs"]), read: None },
     Format { name: "Xenium bundle", is: |p| p.join("experiment.xenium").is_file() || p.join("cells.parquet").is_file() || ends(p, &[".xenium"]), read: None },
     Format { name: "Visium HD folder", is: |p| p.join("binned_outputs").is_dir() || p.join("spatial/tissue_positions.parquet").is_file(), read: None },
     Format { name: "Visium folder", is: |p| p.is_dir() && visium::looks_like(p), read: Some(visium::read) },
