@@ -5,9 +5,12 @@
 //! arrays, `h5sparse_format`, categories in `uns`). Written: what anndata 0.8 and later write.
 //!
 //! What a [`Dataset`](crate::data::Dataset) does not tell apart changes on the way through: X and
-//! layers are `f32`, matrices of `obsm` and `varm` are dense `f64` (sparse ones pass through `f32`), `obsp` is sparse `f32`, integers of
-//! `uns` are 64 bits wide except bytes, categories are text. `varp`, and the flag that categories
-//! are ordered, are not kept. Whatever is left out is named in a note.
+//! layers are `f32`, `obsp` is sparse `f32`, matrices of `obsm` and `varm` are dense `f64` (sparse
+//! ones pass through `f32`), integers of `uns` are 64 bits wide except bytes, categories are text.
+//! `varp`, and the flag that categories are ordered, are not kept. Whatever is left out is named
+//! in a note.
+//!
+//! A file damaged in the heap of its texts can hold HDF5 itself in a loop (h5py hangs on it too).
 
 mod elem;
 mod frame;
