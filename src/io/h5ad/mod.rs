@@ -2,7 +2,8 @@
 //! (<https://anndata.readthedocs.io/en/latest/fileformat-prose.html>).
 //!
 //! Read: the encodings of anndata 0.7 and later, and the layouts before them (tables as record
-//! arrays, `h5sparse_format`, categories in `uns`). Written: what anndata 0.8 and later write.
+//! arrays, `h5sparse_format`, categories in `uns`). Written: what anndata 0.8 and later write, which anndata 0.11 and 0.12 were
+//! seen to read; a null in `uns`, where there is one, only 0.12 reads.
 //!
 //! What a [`Dataset`](crate::data::Dataset) does not tell apart changes on the way through: X and
 //! layers are `f32`, `obsp` is sparse `f32`, matrices of `obsm` and `varm` are dense `f64` (sparse
