@@ -82,7 +82,8 @@ impl Table {
 
     /// Sets a categorical column, its categories in alphabetical order; `None` is a missing value.
     pub fn set_categories(&mut self, name: &str, values: &[Option<String>]) -> Result<()> {
-        let known: std::collections::BTreeSet<&str> = values.iter().flatten().map(String::as_str).collect();
+        let known: std::collections::BTreeSet<&str> =
+            values.iter().flatten().map(String::as_str).collect();
         let categories: Vec<&str> = known.into_iter().collect();
         self.set(categorical(name, &categories, values.iter().map(Option::as_deref))?)
     }
@@ -91,7 +92,12 @@ impl Table {
     ///
     /// # Errors
     /// A category that stands twice, a code beyond the categories.
-    pub fn set_codes(&mut self, name: &str, categories: &[String], codes: &[Option<u32>]) -> Result<()> {
+    pub fn set_codes(
+        &mut self,
+        name: &str,
+        categories: &[String],
+        codes: &[Option<u32>],
+    ) -> Result<()> {
         if let Some(c) = codes.iter().flatten().find(|&&c| c as usize >= categories.len()) {
             return Err(Error::new(format!("making categories of column '{name}'"))
                 .expected(format!("codes below {}", categories.len()))
@@ -110,12 +116,21 @@ impl Table {
             _ => return Ok(None),
         };
         let categories: Vec<String> = match self.column(name)?.dtype() {
-            DataType::Enum(known, _) => known.categories().values_iter().map(str::to_owned).collect(),
-            _ => values.iter().flatten().collect::<std::collections::BTreeSet<_>>().into_iter().cloned().collect(),
+            DataType::Enum(known, _) => {
+                known.categories().values_iter().map(str::to_owned).collect()
+            }
+            _ => values
+                .iter()
+                .flatten()
+                .collect::<std::collections::BTreeSet<_>>()
+                .into_iter()
+                .cloned()
+                .collect(),
         };
         let place: std::collections::HashMap<&str, u32> =
             categories.iter().zip(0..).map(|(c, i)| (c.as_str(), i)).collect();
-        let codes = values.iter().map(|v| v.as_deref().and_then(|v| place.get(v).copied())).collect();
+        let codes =
+            values.iter().map(|v| v.as_deref().and_then(|v| place.get(v).copied())).collect();
         Ok(Some((categories, codes)))
     }
 

@@ -6,12 +6,12 @@ use std::cell::RefCell;
 use std::io::Read;
 use std::path::Path;
 
-use hdf5::types::{FloatSize, H5Type, IntSize, TypeDescriptor as Type, VarLenUnicode};
 use hdf5::types::{CompoundField, CompoundType};
+use hdf5::types::{FloatSize, H5Type, IntSize, TypeDescriptor as Type, VarLenUnicode};
 use hdf5::{Container, File, Group, Location, LocationType};
 use polars::prelude::*;
 
-use crate::base::{Error, Result, files, memory, nearest};
+use crate::base::{Error, Result, files, memory, nearest, progress};
 
 /// Bytes that open an HDF5 file, at 0 or at a power of two from 512.
 const SIGNATURE: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
@@ -81,8 +81,12 @@ pub(super) fn node(group: &Group, name: &str) -> Result<Option<Node>> {
     let doing = || format!("opening {}/{name}", group.name().trim_end_matches('/'));
     match group.loc_type_by_name(name).map_err(failed(doing()))? {
         LocationType::Group => Ok(Some(Node::Group(group.group(name).map_err(failed(doing()))?))),
-        LocationType::Dataset => Ok(Some(Node::Array(group.dataset(name).map_err(failed(doing()))?))),
-        other => Err(Error::new(doing()).expected("a group or an array").found(format!("{other:?}"))),
+        LocationType::Dataset => {
+            Ok(Some(Node::Array(group.dataset(name).map_err(failed(doing()))?)))
+        }
+        other => {
+            Err(Error::new(doing()).expected("a group or an array").found(format!("{other:?}")))
+        }
     }
 }
 
@@ -154,7 +158,8 @@ pub(super) fn fields(from: &Container) -> Result<Option<Vec<(String, Array)>>> {
             shape.push(n);
         }
         let size = ty.size();
-        let alone = CompoundType { fields: vec![CompoundField::new(&name, ty.clone(), 0, 0)], size };
+        let alone =
+            CompoundType { fields: vec![CompoundField::new(&name, ty.clone(), 0, 0)], size };
         if decodable(&ty) {
             let raw = bytes(from, &Type::Compound(alone))?;
             found.push((name, Array { shape, values: decode(&ty, &raw) }));
@@ -176,20 +181,22 @@ pub(super) fn raw<T: H5Type>(from: &Container) -> Result<Vec<T>> {
     from.read_raw().map_err(failed(doing(from)))
 }
 
-/// Numbers of any type as `f32`, and how many whole numbers had to be rounded.
+/// Numbers of any type as `f32`; whole numbers that had to be rounded are counted in a note.
 ///
 /// # Errors
 /// No numbers; a finite value beyond the range of `f32`.
-pub(super) fn f32s(from: &Container) -> Result<(Vec<f32>, usize)> {
+pub(super) fn f32s(from: &Container) -> Result<Vec<f32>> {
     let ty = from.dtype().and_then(|t| t.to_descriptor());
     match ty {
-        Ok(Type::Float(FloatSize::U4) | Type::Integer(IntSize::U1 | IntSize::U2) | Type::Unsigned(IntSize::U1 | IntSize::U2)) => {
-            return Ok((raw(from)?, 0));
-        }
+        Ok(
+            Type::Float(FloatSize::U4)
+            | Type::Integer(IntSize::U1 | IntSize::U2)
+            | Type::Unsigned(IntSize::U1 | IntSize::U2),
+        ) => return raw(from),
         Ok(Type::Integer(_) | Type::Unsigned(_) | Type::Float(_)) => {}
         Ok(Type::Boolean) | Err(_) => {
             let found = array(from)?.ok_or_else(|| unknown(from))?;
-            return Ok((f64s(&found)?.into_iter().map(|v| v as f32).collect(), 0));
+            return Ok(f64s(&found)?.into_iter().map(|v| v as f32).collect());
         }
         Ok(_) => return Err(unknown(from)),
     }
@@ -201,9 +208,15 @@ pub(super) fn f32s(from: &Container) -> Result<(Vec<f32>, usize)> {
     };
     let values: Result<Vec<f32>, f64> = raw::<f64>(from)?.into_iter().map(&mut narrow).collect();
     let values = values.map_err(|v| {
-        Error::new(doing(from)).expected("values within single precision, below 3.4e38").found(v.to_string())
+        Error::new(doing(from))
+            .expected("values within single precision, below 3.4e38")
+            .found(format!("{v:e}"))
     })?;
-    Ok((values, rounded))
+    if rounded > 0 {
+        let name = from.name();
+        progress::note(format!("{name}: {rounded} whole numbers beyond 2^24 are rounded"));
+    }
+    Ok(values)
 }
 
 /// Whole numbers of any width as `u32`.
@@ -211,11 +224,14 @@ pub(super) fn f32s(from: &Container) -> Result<(Vec<f32>, usize)> {
 /// # Errors
 /// Numbers below zero or beyond 2^32.
 pub(super) fn u32s(from: &Container) -> Result<Vec<u32>> {
-    let refuse = |v: i64| Error::new(doing(from)).expected("whole numbers from 0, below 2^32").found(v.to_string());
+    let refuse = |v: i64| {
+        Error::new(doing(from)).expected("whole numbers from 0, below 2^32").found(v.to_string())
+    };
     match from.dtype().and_then(|t| t.to_descriptor()) {
-        Ok(Type::Integer(IntSize::U4)) => {
-            raw::<i32>(from)?.into_iter().map(|v| u32::try_from(v).map_err(|_| refuse(v.into()))).collect()
-        }
+        Ok(Type::Integer(IntSize::U4)) => raw::<i32>(from)?
+            .into_iter()
+            .map(|v| u32::try_from(v).map_err(|_| refuse(v.into())))
+            .collect(),
         Ok(Type::Integer(_) | Type::Unsigned(_)) => {
             raw::<i64>(from)?.into_iter().map(|v| u32::try_from(v).map_err(|_| refuse(v))).collect()
         }
@@ -225,10 +241,12 @@ pub(super) fn u32s(from: &Container) -> Result<Vec<u32>> {
 
 /// Whole numbers of any width as `usize`.
 pub(super) fn usizes(from: &Container) -> Result<Vec<usize>> {
-    let Ok(Type::Integer(_) | Type::Unsigned(_)) = from.dtype().and_then(|t| t.to_descriptor()) else {
+    let Ok(Type::Integer(_) | Type::Unsigned(_)) = from.dtype().and_then(|t| t.to_descriptor())
+    else {
         return Err(unknown(from));
     };
-    let refuse = |v: i64| Error::new(doing(from)).expected("whole numbers from 0").found(v.to_string());
+    let refuse =
+        |v: i64| Error::new(doing(from)).expected("whole numbers from 0").found(v.to_string());
     raw::<i64>(from)?.into_iter().map(|v| usize::try_from(v).map_err(|_| refuse(v))).collect()
 }
 
@@ -240,7 +258,8 @@ pub(super) fn texts(from: &Container) -> Result<Vec<String>> {
 
 /// An array as text, numbers written out.
 pub(super) fn as_texts(array: &Array) -> Result<Vec<String>> {
-    let cast = array.values.cast(&DataType::String).map_err(|e| Error::io("reading values as text", e))?;
+    let cast =
+        array.values.cast(&DataType::String).map_err(|e| Error::io("reading values as text", e))?;
     let text = cast.str().map_err(|e| Error::io("reading values as text", e))?;
     Ok(text.iter().map(|t| t.unwrap_or_default().to_owned()).collect())
 }
@@ -257,12 +276,19 @@ pub(super) fn f64s(array: &Array) -> Result<Vec<f64>> {
 
 /// An array of whole numbers.
 pub(super) fn i64s(array: &Array) -> Result<Vec<i64>> {
-    let refuse = |found: String| Error::new("reading values as whole numbers").expected("whole numbers").found(found);
+    let refuse = |found: String| {
+        Error::new("reading values as whole numbers").expected("whole numbers").found(found)
+    };
     if !array.values.dtype().is_integer() {
         return Err(refuse(array.values.dtype().to_string()));
     }
     let cast = array.values.strict_cast(&DataType::Int64).map_err(|e| refuse(e.to_string()))?;
-    Ok(cast.i64().map_err(|e| refuse(e.to_string()))?.iter().map(Option::unwrap_or_default).collect())
+    Ok(cast
+        .i64()
+        .map_err(|e| refuse(e.to_string()))?
+        .iter()
+        .map(Option::unwrap_or_default)
+        .collect())
 }
 
 fn doing(from: &Container) -> String {
@@ -270,7 +296,10 @@ fn doing(from: &Container) -> String {
 }
 
 fn unknown(from: &Container) -> Error {
-    let ty = from.dtype().and_then(|t| t.to_descriptor()).map_or_else(|e| e.to_string(), |t| t.to_string());
+    let ty = from
+        .dtype()
+        .and_then(|t| t.to_descriptor())
+        .map_or_else(|e| e.to_string(), |t| t.to_string());
     Error::new(doing(from)).expected("an array of another type").found(ty)
 }
 
@@ -370,8 +399,13 @@ fn decode(ty: &Type, raw: &[u8]) -> Series {
             // taken over once; `VarLenUnicode` is such a pointer and frees it.
             let take = |c| unsafe { std::mem::transmute::<[u8; 8], VarLenUnicode>(c) };
             let text = |s: VarLenUnicode| String::from_utf8_lossy(s.as_bytes()).into_owned();
-            Series::new(name, raw.as_chunks::<8>().0.iter().map(|&c| text(take(c))).collect::<Vec<_>>())
+            Series::new(
+                name,
+                raw.as_chunks::<8>().0.iter().map(|&c| text(take(c))).collect::<Vec<_>>(),
+            )
         }
-        Type::Compound(_) | Type::VarLenArray(_) | Type::Reference(_) => Series::new_empty(name, &DataType::Null),
+        Type::Compound(_) | Type::VarLenArray(_) | Type::Reference(_) => {
+            Series::new_empty(name, &DataType::Null)
+        }
     }
 }

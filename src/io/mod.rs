@@ -28,13 +28,52 @@ struct Format {
 const FORMATS: &[Format] = &[
     Format { name: "AnnData .h5ad", is: is_h5ad, read: Some(h5ad::read) },
     Format { name: "10x .h5", is: is_tenx, read: Some(tenx::read) },
-    Format { name: "loom", is: |p| has_groups(p, &["row_attrs", "col_attrs"]), read: None },
-    Format { name: "Xenium bundle", is: |p| p.join("experiment.xenium").is_file() || p.join("cells.parquet").is_file() || ends(p, &[".xenium"]), read: None },
-    Format { name: "Visium HD folder", is: |p| p.join("binned_outputs").is_dir() || p.join("spatial/tissue_positions.parquet").is_file(), read: None },
-    Format { name: "Visium folder", is: |p| p.is_dir() && visium::looks_like(p), read: Some(visium::read) },
-    Format { name: "MEX folder", is: |p| p.join("matrix.mtx").is_file() || p.join("matrix.mtx.gz").is_file() || ends(p, &[".mtx", ".mtx.gz"]), read: None },
-    Format { name: "zarr archive", is: |p| p.join(".zgroup").is_file() || p.join("zarr.json").is_file() || ends(p, &[".zarr", ".zarr.zip"]), read: None },
-    Format { name: "table of counts as text or parquet", is: |p| ends(p, &[".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet"]), read: None },
+    Format { name: "loom file", is: |p| has_groups(p, &["row_attrs", "col_attrs"]), read: None },
+    Format {
+        name: "Xenium bundle",
+        is: |p| {
+            p.join("experiment.xenium").is_file()
+                || p.join("cells.parquet").is_file()
+                || ends(p, &[".xenium"])
+        },
+        read: None,
+    },
+    Format {
+        name: "Visium HD folder",
+        is: |p| {
+            p.join("binned_outputs").is_dir()
+                || p.join("spatial/tissue_positions.parquet").is_file()
+        },
+        read: None,
+    },
+    Format {
+        name: "Visium folder",
+        is: |p| p.is_dir() && visium::looks_like(p),
+        read: Some(visium::read),
+    },
+    Format {
+        name: "MEX folder",
+        is: |p| {
+            p.join("matrix.mtx").is_file()
+                || p.join("matrix.mtx.gz").is_file()
+                || ends(p, &[".mtx", ".mtx.gz"])
+        },
+        read: None,
+    },
+    Format {
+        name: "zarr archive",
+        is: |p| {
+            p.join(".zgroup").is_file()
+                || p.join("zarr.json").is_file()
+                || ends(p, &[".zarr", ".zarr.zip"])
+        },
+        read: None,
+    },
+    Format {
+        name: "table of counts as text or parquet",
+        is: |p| ends(p, &[".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet"]),
+        read: None,
+    },
     Format { name: "NumPy array", is: |p| ends(p, &[".npy", ".npz"]), read: None },
 ];
 
@@ -56,12 +95,20 @@ pub fn read(path: &Path) -> Result<Dataset> {
             .advice(advice)),
         None if path.is_dir() => {
             let found = visium::named(&visium::list(path));
-            Err(Error::new(doing).expected("a folder of a format that is understood").found(found).advice(advice))
+            Err(Error::new(doing)
+                .expected("a folder of a format that is understood")
+                .found(found)
+                .advice(advice))
         }
         // A damaged file is not told by its content; its opening says what is wrong with it.
         None => match h5::open(path) {
-            Err(e) if h5::is_hdf5(path) || ends(path, &[".h5ad", ".h5", ".hdf5", ".loom"]) => Err(e),
-            Err(_) => Err(Error::new(doing).expected("a format that is understood").found("another").advice(advice)),
+            Err(e) if h5::is_hdf5(path) || ends(path, &[".h5ad", ".h5", ".hdf5", ".loom"]) => {
+                Err(e)
+            }
+            Err(_) => Err(Error::new(doing)
+                .expected("a format that is understood")
+                .found("another")
+                .advice(advice)),
             Ok(f) => Err(Error::new(doing)
                 .expected("AnnData (obs, var) or 10x (matrix) in the HDF5 file")
                 .found(h5::names(&f)?.join(", "))
@@ -81,7 +128,9 @@ fn is_tenx(path: &Path) -> bool {
 }
 
 fn has_groups(path: &Path, names: &[&str]) -> bool {
-    path.is_file() && h5::is_hdf5(path) && h5::open(path).is_ok_and(|f| names.iter().all(|n| f.link_exists(n)))
+    path.is_file()
+        && h5::is_hdf5(path)
+        && h5::open(path).is_ok_and(|f| names.iter().all(|n| f.link_exists(n)))
 }
 
 fn ends(path: &Path, ends: &[&str]) -> bool {

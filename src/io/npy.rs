@@ -56,7 +56,9 @@ pub fn read1(path: &Path) -> Result<Vec<f32>> {
 
 fn save(path: &Path, values: &impl WriteNpyExt) -> Result<()> {
     let mut bytes = Vec::new();
-    values.write_npy(&mut bytes).map_err(|e| Error::io(format!("writing {}", path.display()), e))?;
+    values
+        .write_npy(&mut bytes)
+        .map_err(|e| Error::io(format!("writing {}", path.display()), e))?;
     files::write(path, bytes)
 }
 

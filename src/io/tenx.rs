@@ -34,7 +34,11 @@ fn matrix(f: &Group) -> Result<Dataset> {
     if let Some(Node::Group(m)) = h5::node(f, "matrix")? {
         let features = match h5::node(&m, "features")? {
             Some(Node::Group(g)) => g,
-            _ => return Err(Error::new("reading /matrix").expected("a group 'features'").found(h5::names(&m)?.join(", "))),
+            _ => {
+                return Err(Error::new("reading /matrix")
+                    .expected("a group 'features'")
+                    .found(h5::names(&m)?.join(", ")));
+            }
         };
         let optional = |name| h5::dataset(&features, name).ok().map(|d| h5::texts(&d)).transpose();
         let names = h5::texts(&h5::dataset(&features, "name")?)?;
@@ -55,7 +59,9 @@ fn matrix(f: &Group) -> Result<Dataset> {
         several => Err(Error::new("reading a 10x file of format 2")
             .expected("one genome")
             .found(several.join(", "))
-            .advice("Write the genome you mean to a file of its own, or use Cell Ranger 3 or later")),
+            .advice(
+                "Write the genome you mean to a file of its own, or use Cell Ranger 3 or later",
+            )),
     }
 }
 
@@ -82,14 +88,20 @@ fn build(
     let barcodes = h5::texts(&h5::dataset(m, "barcodes")?)?;
     let shape = h5::usizes(&h5::dataset(m, "shape")?)?;
     let whole = [Some(&names), Some(&ids), types.as_ref(), genome.as_ref()];
-    if shape != [names.len(), barcodes.len()] || whole.iter().flatten().any(|c| c.len() != names.len()) {
+    if shape != [names.len(), barcodes.len()]
+        || whole.iter().flatten().any(|c| c.len() != names.len())
+    {
         return Err(Error::new("reading the shape of the counts")
-            .expected(format!("[{}, {}] (names, barcodes), and as many ids, types and genomes", names.len(), barcodes.len()))
+            .expected(format!(
+                "[{}, {}] (names, barcodes), and as many ids, types and genomes",
+                names.len(),
+                barcodes.len()
+            ))
             .found(format!("{shape:?} and {} ids", ids.len())));
     }
     let indptr = h5::usizes(&h5::dataset(m, "indptr")?)?;
     let indices = h5::u32s(&h5::dataset(m, "indices")?)?;
-    let (values, _) = h5::f32s(&h5::dataset(m, "data")?)?;
+    let values = h5::f32s(&h5::dataset(m, "data")?)?;
     let x = Csr::new((barcodes.len(), names.len()), indptr, indices, values)?;
     let mut var = Table::new(names);
     var.set_text("gene_ids", &ids)?;

@@ -32,7 +32,8 @@ const FACTORS: &str = "scalefactors_json.json";
 /// of which none has a position; an image that cannot be decoded.
 pub fn read(path: &Path) -> Result<Dataset> {
     files::exists(path)?;
-    slide(&locate(path)?).map_err(|e| e.within(format!("reading the Visium folder {}", path.display())))
+    slide(&locate(path)?)
+        .map_err(|e| e.within(format!("reading the Visium folder {}", path.display())))
 }
 
 /// Whether a folder is a Visium folder, or the folder above or inside one.
@@ -51,7 +52,9 @@ fn has_part(folder: &Path) -> bool {
 /// The Visium folder that a folder `spatial/` lies in.
 fn above(path: &Path) -> Option<PathBuf> {
     let full = path.canonicalize().ok()?;
-    let folder = full.parent().filter(|f| full.file_name().is_some_and(|n| n == "spatial") && is_whole(f))?;
+    let folder = full
+        .parent()
+        .filter(|f| full.file_name().is_some_and(|n| n == "spatial") && is_whole(f))?;
     Some(folder.to_owned())
 }
 
@@ -61,7 +64,11 @@ fn locate(path: &Path) -> Result<PathBuf> {
         return Ok(path.to_owned());
     }
     let other = |found: PathBuf| {
-        progress::note(format!("{} is no Visium folder; reading {}", path.display(), found.display()));
+        progress::note(format!(
+            "{} is no Visium folder; reading {}",
+            path.display(),
+            found.display()
+        ));
         Ok(found)
     };
     if let Some(folder) = above(path) {
@@ -78,17 +85,29 @@ fn locate(path: &Path) -> Result<PathBuf> {
     match &below[..] {
         [one] => return other(one.clone()),
         [] => {}
-        several => return refuse(format!("several inside it: {}", named(several)), "Name the one you mean"),
+        several => {
+            return refuse(
+                format!("several inside it: {}", named(several)),
+                "Name the one you mean",
+            );
+        }
     }
     if path.join("spatial").is_dir() {
         let mex = [FILTERED, RAW].iter().any(|m| path.join(m.trim_end_matches(".h5")).is_dir());
         return refuse(
             if mex { "spatial/ and the counts as MEX" } else { "spatial/, but no counts" }.into(),
-            if mex { "Counts in MEX are not read yet: add the .h5 of the same name" } else { "Put the .h5 of the counts beside spatial/" },
+            if mex {
+                "Counts in MEX are not read yet: add the .h5 of the same name"
+            } else {
+                "Put the .h5 of the counts beside spatial/"
+            },
         );
     }
     if let Some(m) = matrix(path) {
-        return refuse(format!("{}, but no spatial/", m.display()), "Put spatial/ beside the counts, or read the .h5 alone");
+        return refuse(
+            format!("{}, but no spatial/", m.display()),
+            "Put spatial/ beside the counts, or read the .h5 alone",
+        );
     }
     refuse(named(&list(path)), "Name the folder one level up or down")
 }
@@ -96,15 +115,17 @@ fn locate(path: &Path) -> Result<PathBuf> {
 /// Names of files for a message, the first 12.
 pub(super) fn named(files: &[PathBuf]) -> String {
     let names = files.iter().filter_map(|f| Some(f.file_name()?.to_string_lossy().into_owned()));
-    let more = if files.len() > 12 { format!(", ... ({} in all)", files.len()) } else { String::new() };
-    let text = names.take(12).collect::<Vec<_>>().join(", ") + more.as_str();
+    let more =
+        if files.len() > 12 { format!(", ... ({} in all)", files.len()) } else { String::new() };
+    let text = names.take(12).collect::<Vec<_>>().join(", ") + &more;
     if text.is_empty() { "nothing in it".into() } else { text }
 }
 
 /// Entries of a folder in order of name.
 pub(super) fn list(folder: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> =
-        std::fs::read_dir(folder).map(|d| d.flatten().map(|e| e.path()).collect()).unwrap_or_default();
+    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
+        .map(|d| d.flatten().map(|e| e.path()).collect())
+        .unwrap_or_default();
     found.sort();
     found
 }
@@ -125,7 +146,10 @@ fn matrix(folder: &Path) -> Option<PathBuf> {
 fn slide(folder: &Path) -> Result<Dataset> {
     let counts = matrix(folder).unwrap_or_else(|| folder.join(FILTERED));
     if counts.to_string_lossy().ends_with(RAW) {
-        progress::note(format!("{}: no filtered counts; taking the raw ones under tissue", folder.display()));
+        progress::note(format!(
+            "{}: no filtered counts; taking the raw ones under tissue",
+            folder.display()
+        ));
     }
     let mut ds = tenx::read(&counts)?;
     let spatial = folder.join("spatial");
@@ -151,7 +175,10 @@ fn slide(folder: &Path) -> Result<Dataset> {
         sources.push(factors);
         scale
     } else {
-        progress::note(format!("{}: no {FACTORS}, so sizes of spots and images are unknown", spatial.display()));
+        progress::note(format!(
+            "{}: no {FACTORS}, so sizes of spots and images are unknown",
+            spatial.display()
+        ));
         Uns::default()
     };
     let uns = ds.uns_mut();
@@ -179,7 +206,11 @@ fn positions_file(spatial: &Path) -> Result<PathBuf> {
         .kind(Kind::Missing)
         .expected(POSITIONS.join(" or "))
         .found(named(&files))
-        .advice(if parquet { "Positions in parquet (Visium HD) are not read yet" } else { "Copy the whole spatial/ folder of Space Ranger" }))
+        .advice(if parquet {
+            "Positions in parquet (Visium HD) are not read yet"
+        } else {
+            "Copy the whole spatial/ folder of Space Ranger"
+        }))
 }
 
 /// Where a spot lies: under tissue, row and column of the array, x and y in pixels.
@@ -206,8 +237,11 @@ fn positions_of(path: &Path) -> Result<HashMap<String, Place>> {
         let [barcode, numbers @ ..] = &fields[..] else { return Err(refuse(i, line)) };
         let numbers: Option<Vec<f64>> =
             numbers.iter().map(|n| n.parse().ok().filter(|v: &f64| v.is_finite())).collect();
-        let Some(&[in_tissue, row, col, y, x]) = numbers.as_deref() else { return Err(refuse(i, line)) };
-        let place = Place { in_tissue: in_tissue as i64, array: [row as i64, col as i64], xy: [x, y] };
+        let Some(&[in_tissue, row, col, y, x]) = numbers.as_deref() else {
+            return Err(refuse(i, line));
+        };
+        let place =
+            Place { in_tissue: in_tissue as i64, array: [row as i64, col as i64], xy: [x, y] };
         if places.insert((*barcode).to_owned(), place).is_some() {
             return Err(refuse(i, line).expected("each barcode once"));
         }
@@ -218,7 +252,8 @@ fn positions_of(path: &Path) -> Result<HashMap<String, Place>> {
 /// Joins the positions by barcode and keeps the spots under tissue.
 fn place(ds: &mut Dataset, places: &HashMap<String, Place>, file: &Path) -> Result<()> {
     let barcodes = ds.obs().index();
-    let found: Vec<usize> = (0..ds.n_obs()).filter(|&i| places.contains_key(&barcodes[i])).collect();
+    let found: Vec<usize> =
+        (0..ds.n_obs()).filter(|&i| places.contains_key(&barcodes[i])).collect();
     if found.is_empty() {
         let theirs = places.keys().min().map_or("none", String::as_str);
         let ours = barcodes.first().map_or("none", String::as_str);
@@ -227,12 +262,19 @@ fn place(ds: &mut Dataset, places: &HashMap<String, Place>, file: &Path) -> Resu
             .found(format!("no match; the counts have '{ours}', the positions '{theirs}'"))
             .advice("Counts and spatial/ must be of the same sample; merged samples change the suffix '-1'"));
     }
-    let kept: Vec<usize> = found.iter().copied().filter(|&i| places[&barcodes[i]].in_tissue == 1).collect();
+    let kept: Vec<usize> =
+        found.iter().copied().filter(|&i| places[&barcodes[i]].in_tissue == 1).collect();
     if found.len() < ds.n_obs() {
-        progress::note(format!("{} spots have no position and are dropped", ds.n_obs() - found.len()));
+        progress::note(format!(
+            "{} spots have no position and are dropped",
+            ds.n_obs() - found.len()
+        ));
     }
     if kept.len() < found.len() {
-        progress::note(format!("{} spots are not under tissue and are dropped", found.len() - kept.len()));
+        progress::note(format!(
+            "{} spots are not under tissue and are dropped",
+            found.len() - kept.len()
+        ));
     }
     if kept.is_empty() {
         return Err(Error::new(format!("joining the counts to {}", file.display()))
@@ -271,7 +313,8 @@ fn library(counts: &Path, folder: &Path) -> Result<(String, Uns)> {
 fn image(path: &Path) -> Result<ArrayD<u8>> {
     interrupt::check("reading a tissue image")?;
     let failed = |e: image::ImageError| {
-        Error::io(format!("reading the image {}", path.display()), e).advice("The file may be cut short: fetch it again")
+        Error::io(format!("reading the image {}", path.display()), e)
+            .advice("The file may be cut short: fetch it again")
     };
     let decoded = image::ImageReader::open(path)
         .map_err(|e| Error::io(format!("reading the image {}", path.display()), e))?
@@ -296,24 +339,31 @@ fn attach(ds: &mut Dataset, path: &Path) -> Result<bool> {
         progress::note(format!("{} is no table; left aside", path.display()));
         return Ok(false);
     };
-    let is_barcode = |c: &&Column| c.name().eq_ignore_ascii_case("barcode") && c.dtype().is_string();
+    let is_barcode =
+        |c: &&Column| c.name().eq_ignore_ascii_case("barcode") && c.dtype().is_string();
     let Some(barcodes) = frame.columns().iter().find(is_barcode) else { return Ok(false) };
     let failed = |e| Error::io(format!("joining {}", path.display()), e);
     let mut rows: HashMap<&str, usize> = HashMap::new();
     for (i, b) in barcodes.str().map_err(failed)?.iter().enumerate() {
         if b.is_some_and(|b| rows.insert(b, i).is_some()) {
-            progress::note(format!("{}: barcode '{}' stands twice; left aside", path.display(), b.unwrap_or_default()));
+            progress::note(format!(
+                "{}: barcode '{}' stands twice; left aside",
+                path.display(),
+                b.unwrap_or_default()
+            ));
             return Ok(false);
         }
     }
-    let row: Vec<Option<usize>> = ds.obs().index().iter().map(|b| rows.get(b.as_str()).copied()).collect();
+    let row: Vec<Option<usize>> =
+        ds.obs().index().iter().map(|b| rows.get(b.as_str()).copied()).collect();
     let matched = row.iter().flatten().count();
     if matched == 0 {
         progress::note(format!("{}: no barcode matches; left aside", path.display()));
         return Ok(false);
     }
     let name = barcodes.name().to_string();
-    let added = columns(ds, &frame, &name, &row).map_err(|e| e.within(format!("joining {}", path.display())))?;
+    let added = columns(ds, &frame, &name, &row)
+        .map_err(|e| e.within(format!("joining {}", path.display())))?;
     progress::note(format!(
         "{}: obs gets {} for {matched} of {} spots, joined by barcode",
         path.display(),
@@ -324,7 +374,12 @@ fn attach(ds: &mut Dataset, path: &Path) -> Result<bool> {
 }
 
 /// Sets the other columns of a table, row by row as `row` says; returns their names.
-fn columns(ds: &mut Dataset, frame: &DataFrame, barcode: &str, row: &[Option<usize>]) -> Result<Vec<String>> {
+fn columns(
+    ds: &mut Dataset,
+    frame: &DataFrame,
+    barcode: &str,
+    row: &[Option<usize>],
+) -> Result<Vec<String>> {
     use polars::prelude::{IdxCa, IdxSize};
     let at: IdxCa = row.iter().map(|r| r.map(|r| r as IdxSize)).collect();
     let mut added = Vec::new();
@@ -337,7 +392,8 @@ fn columns(ds: &mut Dataset, frame: &DataFrame, barcode: &str, row: &[Option<usi
             progress::note(format!("obs has '{name}' already; that of the table is left aside"));
             continue;
         }
-        let taken = column.take(&at).map_err(|e| Error::io(format!("taking rows of '{name}'"), e))?;
+        let taken =
+            column.take(&at).map_err(|e| Error::io(format!("taking rows of '{name}'"), e))?;
         let text = taken.dtype().is_string();
         ds.obs_mut().set(taken)?;
         if text {

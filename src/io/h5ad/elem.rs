@@ -32,15 +32,16 @@ pub(super) fn matrix(node: &Node, shape: (usize, usize)) -> Result<Matrix> {
             .expected(format!("shape [{}, {}]", shape.0, shape.1))
             .found(format!("{found:?}")));
     }
-    let (values, rounded) = h5::f32s(d)?;
-    note_rounded(&d.name(), rounded);
-    let m = Array2::from_shape_vec(shape, values).map_err(|e| Error::io(format!("reading {}", d.name()), e))?;
+    let values = h5::f32s(d)?;
+    let m = Array2::from_shape_vec(shape, values)
+        .map_err(|e| Error::io(format!("reading {}", d.name()), e))?;
     Ok(Matrix::Dense(m))
 }
 
 /// The format of a sparse group, "csr" or "csc"; `None` for other groups.
 fn sparse_format(g: &Group) -> Option<String> {
-    let modern = h5::text_attr(g, "encoding-type").and_then(|t| t.strip_suffix("_matrix").map(str::to_owned));
+    let modern = h5::text_attr(g, "encoding-type")
+        .and_then(|t| t.strip_suffix("_matrix").map(str::to_owned));
     modern.or_else(|| h5::text_attr(g, "h5sparse_format")).filter(|f| f == "csr" || f == "csc")
 }
 
@@ -53,12 +54,18 @@ pub(super) fn sparse(g: &Group, expected: Option<(usize, usize)>) -> Result<Csr>
         let found = h5::text_attr(g, "encoding-type").unwrap_or_else(|| "no encoding".into());
         Error::new(doing()).expected("csr_matrix or csc_matrix").found(found)
     })?;
-    let shape = h5::ints_attr(g, "shape").or_else(|| h5::ints_attr(g, "h5sparse_shape")).unwrap_or_default();
+    let shape = h5::ints_attr(g, "shape")
+        .or_else(|| h5::ints_attr(g, "h5sparse_shape"))
+        .unwrap_or_default();
     let &[rows, cols] = &shape[..] else {
-        return Err(Error::new(doing()).expected("a shape of two numbers").found(format!("{shape:?}")));
+        return Err(Error::new(doing())
+            .expected("a shape of two numbers")
+            .found(format!("{shape:?}")));
     };
     let of = |v: i64| {
-        let refuse = || Error::new(doing()).expected("a shape from 0, below 2^32").found(format!("{shape:?}"));
+        let refuse = || {
+            Error::new(doing()).expected("a shape from 0, below 2^32").found(format!("{shape:?}"))
+        };
         u32::try_from(v).map(|v| v as usize).map_err(|_| refuse())
     };
     let shape = (of(rows)?, of(cols)?);
@@ -69,24 +76,17 @@ pub(super) fn sparse(g: &Group, expected: Option<(usize, usize)>) -> Result<Csr>
     }
     let indptr = h5::usizes(&h5::dataset(g, "indptr")?).map_err(within)?;
     let indices = h5::u32s(&h5::dataset(g, "indices")?).map_err(within)?;
-    let (values, rounded) = h5::f32s(&h5::dataset(g, "data")?).map_err(within)?;
-    note_rounded(&g.name(), rounded);
+    let values = h5::f32s(&h5::dataset(g, "data")?).map_err(within)?;
     if format == "csr" {
         return Csr::new(shape, indptr, indices, values).map_err(within);
     }
     // Turning columns into rows takes memory for each row: a damaged shape must not ask for it.
     if expected.is_none() && shape.0 > CONVERTIBLE {
-        return Err(Error::new(doing()).expected(format!("at most {CONVERTIBLE} rows")).found(shape.0.to_string()));
+        return Err(Error::new(doing())
+            .expected(format!("at most {CONVERTIBLE} rows"))
+            .found(shape.0.to_string()));
     }
     Ok(Csr::new((shape.1, shape.0), indptr, indices, values).map_err(within)?.transpose())
-}
-
-fn note_rounded(what: &str, rounded: usize) {
-    if rounded > 0 {
-        progress::note(format!(
-            "{what}: {rounded} whole numbers beyond 2^24 are rounded to single precision"
-        ));
-    }
 }
 
 /// A matrix beside the rows (`obsm`, `varm`), with the names of its columns where it is a data
@@ -94,10 +94,15 @@ fn note_rounded(what: &str, rounded: usize) {
 ///
 /// # Shapes
 /// [rows, *]; one value a row is a single column.
-pub(super) fn beside(node: &Node, rows: usize) -> Result<Option<(Array2<f64>, Option<Vec<String>>)>> {
+pub(super) fn beside(
+    node: &Node,
+    rows: usize,
+) -> Result<Option<(Array2<f64>, Option<Vec<String>>)>> {
     match node {
         Node::Array(d) => {
-            let Some(array) = h5::array(d)? else { return Ok(left_out(&d.name(), "is no array of numbers")) };
+            let Some(array) = h5::array(d)? else {
+                return Ok(left_out(&d.name(), "is no array of numbers"));
+            };
             if array.values.dtype().is_string() || array.shape.is_empty() || array.shape.len() > 2 {
                 return Ok(left_out(&d.name(), "is no matrix of numbers"));
             }
@@ -116,10 +121,17 @@ pub(super) fn beside(node: &Node, rows: usize) -> Result<Option<(Array2<f64>, Op
         }
         Node::Group(g) if h5::text_attr(g, "encoding-type").as_deref() == Some("dataframe") => {
             let table = frame::read(node)?;
-            let names: Vec<String> =
-                table.names().into_iter().filter(|n| !table.is_groups(n)).map(str::to_owned).collect();
+            let names: Vec<String> = table
+                .names()
+                .into_iter()
+                .filter(|n| !table.is_groups(n))
+                .map(str::to_owned)
+                .collect();
             if names.len() < table.names().len() {
-                progress::note(format!("{}: a table; only its columns of numbers are kept", g.name()));
+                progress::note(format!(
+                    "{}: a table; only its columns of numbers are kept",
+                    g.name()
+                ));
             }
             let mut m = Array2::zeros((table.len(), names.len()));
             for (mut column, name) in m.columns_mut().into_iter().zip(&names) {
@@ -141,14 +153,19 @@ pub(super) fn columns(array: &Array, rows: usize, name: &str) -> Result<Array2<f
             .expected(format!("{rows} rows"))
             .found(array.shape[0].to_string()));
     }
-    Array2::from_shape_vec((rows, width), h5::f64s(array)?).map_err(|e| Error::io(format!("reading {name}"), e))
+    Array2::from_shape_vec((rows, width), h5::f64s(array)?)
+        .map_err(|e| Error::io(format!("reading {name}"), e))
 }
 
 /// A matrix of pairs; dense ones are made sparse while they are small.
 pub(super) fn pairs(node: &Node, n: usize) -> Result<Option<Csr>> {
     match node {
-        Node::Group(g) if sparse_format(g).is_none() => Ok(left_out(&g.name(), "is no sparse matrix")),
-        Node::Array(d) if n * n > CONVERTIBLE => Ok(left_out(&d.name(), "is dense, all spots by all spots")),
+        Node::Group(g) if sparse_format(g).is_none() => {
+            Ok(left_out(&g.name(), "is no sparse matrix"))
+        }
+        Node::Array(d) if n * n > CONVERTIBLE => {
+            Ok(left_out(&d.name(), "is dense, all spots by all spots"))
+        }
         _ => Ok(Some(matrix(node, (n, n))?.to_csr())),
     }
 }
@@ -180,7 +197,9 @@ fn branch(g: &Group, depth: usize) -> Result<Option<Uns>> {
         None | Some("dict" | "") => {
             let mut map = IndexMap::new();
             for name in h5::names(g)? {
-                if let Some(value) = h5::node(g, &name)?.map(|n| uns(&n, depth + 1)).transpose()?.flatten() {
+                if let Some(value) =
+                    h5::node(g, &name)?.map(|n| uns(&n, depth + 1)).transpose()?.flatten()
+                {
                     map.insert(name, value);
                 }
             }
@@ -192,14 +211,24 @@ fn branch(g: &Group, depth: usize) -> Result<Option<Uns>> {
                 return Ok(left_out(&g.name(), "has codes that are no numbers"));
             };
             let mut table = Table::new(vec![String::new(); codes.values.len()]);
-            frame::categorical("v", &h5::texts(&h5::dataset(g, "categories")?)?, &codes, &mut table)?;
+            frame::categorical(
+                "v",
+                &h5::texts(&h5::dataset(g, "categories")?)?,
+                &codes,
+                &mut table,
+            )?;
             progress::note(format!("{}: a categorical array, kept as text", g.name()));
             let texts = table.text("v")?.into_iter().map(Option::unwrap_or_default).collect();
             Ok(Some(Uns::Texts(shaped(&g.name(), &codes.shape, texts)?)))
         }
         Some("nullable-integer" | "nullable-boolean" | "nullable-string-array") => {
-            let Some(values) = frame::masked(g)? else { return Ok(left_out(&g.name(), "is no plain array")) };
-            progress::note(format!("{}: an array with missing values, kept as floats or text", g.name()));
+            let Some(values) = frame::masked(g)? else {
+                return Ok(left_out(&g.name(), "is no plain array"));
+            };
+            progress::note(format!(
+                "{}: an array with missing values, kept as floats or text",
+                g.name()
+            ));
             let array = Array { shape: vec![values.len()], values };
             if array.values.dtype().is_string() {
                 Ok(Some(Uns::Texts(shaped(&g.name(), &array.shape, h5::as_texts(&array)?)?)))
@@ -226,7 +255,8 @@ fn leaf(d: &hdf5::Dataset) -> Result<Option<Uns>> {
     };
     let shape = &array.shape;
     // Before anndata 0.7 a text was an array of one.
-    let scalar = shape.is_empty() || (encoding.is_none() && array.values.dtype().is_string() && *shape == [1]);
+    let scalar = shape.is_empty()
+        || (encoding.is_none() && array.values.dtype().is_string() && *shape == [1]);
     let ints = || h5::i64s(&array).map_err(|e| e.within(format!("reading {name}")));
     let floats = || h5::f64s(&array);
     let failed = |e| Error::io(format!("reading {name}"), e);
@@ -234,28 +264,48 @@ fn leaf(d: &hdf5::Dataset) -> Result<Option<Uns>> {
         DataType::String if scalar => Uns::Text(h5::as_texts(&array)?.pop().unwrap_or_default()),
         DataType::String => Uns::Texts(shaped(&name, shape, h5::as_texts(&array)?)?),
         DataType::Boolean => {
-            let values: Vec<bool> =
-                array.values.bool().map_err(failed)?.iter().map(Option::unwrap_or_default).collect();
-            if scalar { Uns::Bool(values.first() == Some(&true)) } else { Uns::Bools(shaped(&name, shape, values)?) }
+            let values: Vec<bool> = array
+                .values
+                .bool()
+                .map_err(failed)?
+                .iter()
+                .map(Option::unwrap_or_default)
+                .collect();
+            if scalar {
+                Uns::Bool(values.first() == Some(&true))
+            } else {
+                Uns::Bools(shaped(&name, shape, values)?)
+            }
         }
         DataType::Float32 if !scalar => {
-            let values = array.values.f32().map_err(failed)?.iter().map(|v| v.unwrap_or(f32::NAN)).collect();
+            let values =
+                array.values.f32().map_err(failed)?.iter().map(|v| v.unwrap_or(f32::NAN)).collect();
             Uns::Singles(shaped(&name, shape, values)?)
         }
         DataType::Float32 | DataType::Float64 => {
-            if scalar { Uns::Float(floats()?.pop().unwrap_or(f64::NAN)) } else { Uns::Floats(shaped(&name, shape, floats()?)?) }
+            if scalar {
+                Uns::Float(floats()?.pop().unwrap_or(f64::NAN))
+            } else {
+                Uns::Floats(shaped(&name, shape, floats()?)?)
+            }
         }
         DataType::UInt8 if !scalar => {
-            let values = array.values.u8().map_err(failed)?.iter().map(Option::unwrap_or_default).collect();
+            let values =
+                array.values.u8().map_err(failed)?.iter().map(Option::unwrap_or_default).collect();
             Uns::Bytes(shaped(&name, shape, values)?)
         }
         _ => {
-            if scalar { Uns::Int(ints()?.pop().unwrap_or_default()) } else { Uns::Ints(shaped(&name, shape, ints()?)?) }
+            if scalar {
+                Uns::Int(ints()?.pop().unwrap_or_default())
+            } else {
+                Uns::Ints(shaped(&name, shape, ints()?)?)
+            }
         }
     };
     Ok(Some(value))
 }
 
 fn shaped<T>(name: &str, shape: &[usize], values: Vec<T>) -> Result<ArrayD<T>> {
-    ArrayD::from_shape_vec(IxDyn(shape), values).map_err(|e| Error::io(format!("reading {name}"), e))
+    ArrayD::from_shape_vec(IxDyn(shape), values)
+        .map_err(|e| Error::io(format!("reading {name}"), e))
 }

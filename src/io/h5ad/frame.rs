@@ -19,7 +19,9 @@ pub(super) fn read(node: &Node) -> Result<Table> {
 fn frame(g: &Group) -> Result<Table> {
     let at = g.name();
     let members = h5::names(g)?;
-    let guess = || ["_index", "index"].into_iter().find(|n| members.iter().any(|m| m == n)).map(str::to_owned);
+    let guess = || {
+        ["_index", "index"].into_iter().find(|n| members.iter().any(|m| m == n)).map(str::to_owned)
+    };
     let index = h5::text_attr(g, "_index").or_else(guess).ok_or_else(|| {
         Error::new(format!("reading the table {at}"))
             .expected("an attribute '_index' that names the column of row names")
@@ -30,7 +32,9 @@ fn frame(g: &Group) -> Result<Table> {
     for name in order.iter().filter(|n| **n != index && *n != "__categories") {
         let within = |e: Error| e.within(format!("reading column '{name}' of {at}"));
         if !column(g, name, &mut table).map_err(within)? {
-            progress::note(format!("{at}: column '{name}' is of a kind that is not read; left out"));
+            progress::note(format!(
+                "{at}: column '{name}' is of a kind that is not read; left out"
+            ));
         }
     }
     table.index_name = index;
@@ -44,7 +48,11 @@ fn column(g: &Group, name: &str, table: &mut Table) -> Result<bool> {
         Some(Node::Array(d)) => {
             let Some(array) = h5::array(&d)? else { return Ok(false) };
             // Before anndata 0.8 the categories lay in a group of their own.
-            match g.link_exists("__categories").then(|| g.group("__categories")).and_then(Result::ok) {
+            match g
+                .link_exists("__categories")
+                .then(|| g.group("__categories"))
+                .and_then(Result::ok)
+            {
                 Some(c) if c.link_exists(name) => {
                     let categories = h5::dataset(&c, name)?;
                     categorical(name, &h5::texts(&categories)?, &array, table)?;
@@ -75,7 +83,8 @@ fn column(g: &Group, name: &str, table: &mut Table) -> Result<bool> {
 
 /// Values under a mask that says which are missing.
 pub(super) fn masked(g: &Group) -> Result<Option<Series>> {
-    let (values, mask) = (h5::array(&h5::dataset(g, "values")?)?, h5::array(&h5::dataset(g, "mask")?)?);
+    let (values, mask) =
+        (h5::array(&h5::dataset(g, "values")?)?, h5::array(&h5::dataset(g, "mask")?)?);
     let (Some(values), Some(mask)) = (values, mask) else { return Ok(None) };
     let failed = |e| Error::io(format!("reading {}", g.name()), e);
     let (values, mask) = (values.values, mask.values);
@@ -90,11 +99,18 @@ pub(super) fn masked(g: &Group) -> Result<Option<Series>> {
         .zip(values.iter())
         .map(|(m, v)| if m == Some(true) { AnyValue::Null } else { v })
         .collect();
-    Series::from_any_values_and_dtype(PlSmallStr::EMPTY, &merged, values.dtype(), true).map(Some).map_err(failed)
+    Series::from_any_values_and_dtype(PlSmallStr::EMPTY, &merged, values.dtype(), true)
+        .map(Some)
+        .map_err(failed)
 }
 
 /// Categories with a code for each row; a code below zero is a missing value.
-pub(super) fn categorical(name: &str, categories: &[String], codes: &Array, table: &mut Table) -> Result<()> {
+pub(super) fn categorical(
+    name: &str,
+    categories: &[String],
+    codes: &Array,
+    table: &mut Table,
+) -> Result<()> {
     let codes: Vec<Option<u32>> = h5::i64s(codes)?
         .into_iter()
         // A code too large for u32 is beyond the categories as well, which `set_codes` refuses.
@@ -106,7 +122,9 @@ pub(super) fn categorical(name: &str, categories: &[String], codes: &Array, tabl
 fn ordered(at: &Location, name: &str) {
     let flag = at.attr("ordered").ok().and_then(|a| h5::array(&a).ok().flatten());
     if flag.is_some_and(|f| h5::f64s(&f).is_ok_and(|v| v.first() == Some(&1.0))) {
-        progress::note(format!("column '{name}' is flagged as ordered: its order is kept, the flag is not"));
+        progress::note(format!(
+            "column '{name}' is flagged as ordered: its order is kept, the flag is not"
+        ));
     }
 }
 
@@ -114,8 +132,11 @@ fn ordered(at: &Location, name: &str) {
 /// the rows are numbered.
 fn records(d: &hdf5::Dataset) -> Result<Table> {
     let at = d.name();
-    let mut fields = h5::fields(d)?
-        .ok_or_else(|| Error::new(format!("reading the table {at}")).expected("a record array").found("a plain array"))?;
+    let mut fields = h5::fields(d)?.ok_or_else(|| {
+        Error::new(format!("reading the table {at}"))
+            .expected("a record array")
+            .found("a plain array")
+    })?;
     let place = fields.iter().position(|(n, _)| n == "index" || n == "_index");
     let mut table = match place.map(|i| fields.remove(i)) {
         Some((_, index)) => Table::new(h5::as_texts(&index)?),

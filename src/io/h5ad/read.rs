@@ -125,7 +125,8 @@ fn categories_of_uns(table: &mut Table, uns: &mut Uns) -> Result<()> {
             continue;
         }
         let categories: Vec<String> = categories.iter().cloned().collect();
-        let codes = h5::Array { shape: vec![table.len()], values: column.as_materialized_series().clone() };
+        let codes =
+            h5::Array { shape: vec![table.len()], values: column.as_materialized_series().clone() };
         frame::categorical(&name, &categories, &codes, table)?;
         map.shift_remove(&key);
     }
@@ -142,24 +143,38 @@ fn raw(f: &Group, ds: &mut Dataset) -> Result<()> {
     let var = frame::read(&var)?;
     let place: std::collections::HashMap<&str, usize> =
         var.index().iter().enumerate().map(|(i, g)| (g.as_str(), i)).collect();
-    let genes: Option<Vec<usize>> = ds.var().index().iter().map(|g| place.get(g.as_str()).copied()).collect();
-    let once = |names: &[String]| names.iter().collect::<std::collections::HashSet<_>>().len() == names.len();
+    let genes: Option<Vec<usize>> =
+        ds.var().index().iter().map(|g| place.get(g.as_str()).copied()).collect();
+    let once = |names: &[String]| {
+        names.iter().collect::<std::collections::HashSet<_>>().len() == names.len()
+    };
     let whole = once(var.index()) && once(ds.var().index()) && !ds.layers().contains_key("raw");
     let Some(genes) = genes.filter(|_| whole) else {
-        progress::note(format!("raw ({} genes) does not cover the genes of X by name; left out", var.len()));
+        progress::note(format!(
+            "raw ({} genes) does not cover the genes of X by name; left out",
+            var.len()
+        ));
         return Ok(());
     };
     let x = elem::matrix(&x, (ds.n_obs(), var.len()))?.select_cols(&genes);
-    progress::note(format!("raw is kept as layers[\"raw\"], {} of its {} genes", genes.len(), var.len()));
+    progress::note(format!(
+        "raw is kept as layers[\"raw\"], {} of its {} genes",
+        genes.len(),
+        var.len()
+    ));
     ds.set_layer("raw", x)
 }
 
 /// Says when names are missing or stand twice: joins by name would take the wrong row.
 pub(super) fn note_names(what: &str, table: &Table) {
     let mut seen = std::collections::HashSet::new();
-    let twice: Vec<&str> = table.index().iter().map(String::as_str).filter(|n| !seen.insert(*n)).collect();
+    let twice: Vec<&str> =
+        table.index().iter().map(String::as_str).filter(|n| !seen.insert(*n)).collect();
     if let Some(first) = twice.first() {
-        progress::note(format!("names of {what}: {} stand more than once, the first '{first}'", twice.len()));
+        progress::note(format!(
+            "names of {what}: {} stand more than once, the first '{first}'",
+            twice.len()
+        ));
     }
     if seen.contains("") {
         progress::note(format!("names of {what}: some are empty"));

@@ -78,7 +78,9 @@ fn column_key(name: &str) -> Result<&str> {
 
 fn text(value: &str) -> Result<VarLenUnicode> {
     value.parse().map_err(|_| {
-        Error::new("writing a text").expected("no zero byte in it").found(format!("'{}'", value.escape_default()))
+        Error::new("writing a text")
+            .expected("no zero byte in it")
+            .found(format!("'{}'", value.escape_default()))
     })
 }
 
@@ -107,21 +109,39 @@ fn dict(parent: &Group, name: &str) -> Result<Group> {
 }
 
 /// An array without encoding: compressed unless it is empty.
-fn plain<T: H5Type, D: Dimension>(g: &Group, name: &str, values: ArrayView<'_, T, D>) -> Result<hdf5::Dataset> {
+fn plain<T: H5Type, D: Dimension>(
+    g: &Group,
+    name: &str,
+    values: ArrayView<'_, T, D>,
+) -> Result<hdf5::Dataset> {
     interrupt::check("writing an h5ad file")?;
     let builder = g.new_dataset_builder().obj_track_times(false);
     let builder = if values.is_empty() { builder } else { builder.deflate(LEVEL) };
-    builder.create_intermediate_group(true).with_data(values).create(name).map_err(failed(format!("writing {}/{name}", g.name())))
+    builder
+        .create_intermediate_group(true)
+        .with_data(values)
+        .create(name)
+        .map_err(failed(format!("writing {}/{name}", g.name())))
 }
 
-fn array<T: H5Type + Clone, D: Dimension>(g: &Group, name: &str, values: ArrayView<'_, T, D>) -> Result<()> {
+fn array<T: H5Type + Clone, D: Dimension>(
+    g: &Group,
+    name: &str,
+    values: ArrayView<'_, T, D>,
+) -> Result<()> {
     let d = plain(g, name, values.as_standard_layout().view())?;
     encode(&d, "array", "0.2.0")
 }
 
-fn strings<'a>(g: &Group, name: &str, shape: &[usize], values: impl Iterator<Item = &'a str>) -> Result<()> {
+fn strings<'a>(
+    g: &Group,
+    name: &str,
+    shape: &[usize],
+    values: impl Iterator<Item = &'a str>,
+) -> Result<()> {
     let values = values.map(text).collect::<Result<Vec<_>>>()?;
-    let values = ArrayViewD::from_shape(shape, &values).map_err(|e| Error::io(format!("writing {name}"), e))?;
+    let values = ArrayViewD::from_shape(shape, &values)
+        .map_err(|e| Error::io(format!("writing {name}"), e))?;
     let d = plain(g, name, values)?;
     encode(&d, "string-array", "0.2.0")
 }
@@ -155,11 +175,27 @@ fn sparse(parent: &Group, name: &str, m: &Csr) -> Result<()> {
     // SciPy wants both index arrays of one width.
     let narrow = m.nnz().max(m.nrows()).max(m.ncols()) <= i32::MAX as usize;
     if narrow {
-        plain(&g, "indices", ArrayView::from(&indices.iter().map(|&i| i as i32).collect::<Vec<_>>()))?;
-        plain(&g, "indptr", ArrayView::from(&indptr.iter().map(|&i| i as i32).collect::<Vec<_>>()))?;
+        plain(
+            &g,
+            "indices",
+            ArrayView::from(&indices.iter().map(|&i| i as i32).collect::<Vec<_>>()),
+        )?;
+        plain(
+            &g,
+            "indptr",
+            ArrayView::from(&indptr.iter().map(|&i| i as i32).collect::<Vec<_>>()),
+        )?;
     } else {
-        plain(&g, "indices", ArrayView::from(&indices.iter().map(|&i| i64::from(i)).collect::<Vec<_>>()))?;
-        plain(&g, "indptr", ArrayView::from(&indptr.iter().map(|&i| i as i64).collect::<Vec<_>>()))?;
+        plain(
+            &g,
+            "indices",
+            ArrayView::from(&indices.iter().map(|&i| i64::from(i)).collect::<Vec<_>>()),
+        )?;
+        plain(
+            &g,
+            "indptr",
+            ArrayView::from(&indptr.iter().map(|&i| i as i64).collect::<Vec<_>>()),
+        )?;
     }
     Ok(())
 }
@@ -172,7 +208,9 @@ fn frame(parent: &Group, name: &str, table: &Table) -> Result<()> {
     let index = if taken { "_index" } else { &table.index_name };
     if columns.contains(&index) {
         return Err(Error::new(format!("writing {name}"))
-            .expected(format!("no column of the name '{index}', which AnnData keeps for the row names"))
+            .expected(format!(
+                "no column of the name '{index}', which AnnData keeps for the row names"
+            ))
             .found("one")
             .advice("Rename the column"));
     }
@@ -184,7 +222,9 @@ fn frame(parent: &Group, name: &str, table: &Table) -> Result<()> {
         .map_err(failed(format!("writing the order of the columns of {name}")))?;
     strings(&g, key(index)?, &[table.len()], table.index().iter().map(String::as_str))?;
     for c in columns {
-        column_key(c).and_then(|c| column(&g, c, table)).map_err(|e| e.within(format!("writing column '{c}' of {name}")))?;
+        column_key(c)
+            .and_then(|c| column(&g, c, table))
+            .map_err(|e| e.within(format!("writing column '{c}' of {name}")))?;
     }
     Ok(())
 }
@@ -256,7 +296,12 @@ where
     array(g, name, ArrayView::from(&values))
 }
 
-fn categorical(parent: &Group, name: &str, categories: &[String], codes: &[Option<u32>]) -> Result<()> {
+fn categorical(
+    parent: &Group,
+    name: &str,
+    categories: &[String],
+    codes: &[Option<u32>],
+) -> Result<()> {
     let g = group(parent, name, "categorical", "0.2.0")?;
     g.new_attr::<bool>()
         .create("ordered")
@@ -267,7 +312,9 @@ fn categorical(parent: &Group, name: &str, categories: &[String], codes: &[Optio
     // pandas takes the narrowest width that holds the codes.
     match categories.len() {
         0..=128 => array(&g, "codes", ArrayView::from(&codes.map(|c| c as i8).collect::<Vec<_>>())),
-        129..=32768 => array(&g, "codes", ArrayView::from(&codes.map(|c| c as i16).collect::<Vec<_>>())),
+        129..=32768 => {
+            array(&g, "codes", ArrayView::from(&codes.map(|c| c as i16).collect::<Vec<_>>()))
+        }
         _ => array(&g, "codes", ArrayView::from(&codes.map(|c| c as i32).collect::<Vec<_>>())),
     }
 }
