@@ -22,7 +22,12 @@ enum Command {
     /// Run a script; `spatia run SCRIPT --help` lists its parameters
     Run {
         /// The script, then its parameters as --name value
-        #[arg(value_name = "SCRIPT [--name value]", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        #[arg(
+            value_name = "SCRIPT [--name value]",
+            required = true,
+            trailing_var_arg = true,
+            allow_hyphen_values = true
+        )]
         call: Vec<String>,
     },
     /// Talk to a session line by line
@@ -55,7 +60,9 @@ pub fn main() -> anyhow::Result<i32> {
     signals::install()?;
     let exit = match arguments.command {
         Some(Command::Run { call }) => {
-            let (script, rest) = call.split_first().map_or((PathBuf::new(), &[][..]), |(s, rest)| (PathBuf::from(s), rest));
+            let (script, rest) = call
+                .split_first()
+                .map_or((PathBuf::new(), &[][..]), |(s, rest)| (PathBuf::from(s), rest));
             run::run(&script, rest)
         }
         Some(Command::Repl) => repl::run()?,

@@ -31,7 +31,11 @@ pub mod train;
 
 pub mod script;
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the host is where output is written")]
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the host is where output is written"
+)]
 pub mod host;
 
 #[expect(clippy::print_stdout, reason = "the command line answers on stdout")]

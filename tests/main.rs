@@ -11,4 +11,3 @@ mod plot;
 mod script;
 mod sim;
 mod train;
-mod scratch;

@@ -65,8 +65,11 @@ fn a_function_changes_an_object_behind_a_variable() {
 
 #[test]
 fn integers_are_taken_where_floats_are_meant() {
-    let tissue = "let ds = sim::tissue(#{ spots: 30, genes: 10, domains: 2, library_size: 1000 })\n";
-    for text in ["ds.normalize(1000)", "ds.normalize(1000.0)", "graph::radius(ds, #{ radius: 150 })"] {
+    let tissue =
+        "let ds = sim::tissue(#{ spots: 30, genes: 10, domains: 2, library_size: 1000 })\n";
+    for text in
+        ["ds.normalize(1000)", "ds.normalize(1000.0)", "graph::radius(ds, #{ radius: 150 })"]
+    {
         assert!(shown(&format!("{tissue}{text}")).is_ok(), "{text}");
     }
 }
@@ -84,7 +87,12 @@ fn an_error_says_where_and_keeps_its_kind() {
         ("nothing(1)", 1, 1, Kind::Invalid, "nothing"),
     ] {
         let e = shown(text).unwrap_err();
-        assert_eq!((e.place.line, e.place.column, e.kind), (line, column, kind), "{text}: {}", e.message);
+        assert_eq!(
+            (e.place.line, e.place.column, e.kind),
+            (line, column, kind),
+            "{text}: {}",
+            e.message
+        );
         assert!(e.message.contains(message), "{text}: {}", e.message);
     }
 }

@@ -22,10 +22,18 @@ pub fn facts() -> Vec<(&'static str, String)> {
         ("rhai", locked("rhai")),
         ("hdf5", format!("{major}.{minor}.{patch}")),
         ("cpu", format!("{} threads for libtorch", tch::get_num_threads())),
-        ("cuda", device::cuda().map_or_else(|e| format!("not here. {e}"), |n| format!("{n} devices"))),
+        (
+            "cuda",
+            device::cuda().map_or_else(|e| format!("not here. {e}"), |n| format!("{n} devices")),
+        ),
         (
             "memory",
-            format!("{} held, {} free of {}", memory::human(m.resident), memory::human(m.available), memory::human(m.total)),
+            format!(
+                "{} held, {} free of {}",
+                memory::human(m.resident),
+                memory::human(m.available),
+                memory::human(m.total)
+            ),
         ),
     ]
 }

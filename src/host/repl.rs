@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
+use rustyline::history::FileHistory;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Config, Editor, Helper};
 
 use super::{Exit, Session, report, signals, terminal};
@@ -77,7 +77,8 @@ pub fn run() -> anyhow::Result<Exit> {
 /// `$XDG_STATE_HOME/spatia/history`, by default under `~/.local/state`.
 fn history() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
-    let state = state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
+    let state =
+        state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
     let folder = state.join("spatia");
     std::fs::create_dir_all(&folder).ok()?;
     Some(folder.join("history"))

@@ -24,7 +24,11 @@ fn locate(out: &mut String, place: &Place, session: &Session) {
     let Some(text) = session.source(&place.source) else { return };
     let Some(line) = text.lines().nth(place.line - 1) else { return };
     // A tab before the caret stays a tab, so that the caret stands under its column.
-    let indent: String = line.chars().take(place.column.saturating_sub(1)).map(|c| if c == '\t' { c } else { ' ' }).collect();
+    let indent: String = line
+        .chars()
+        .take(place.column.saturating_sub(1))
+        .map(|c| if c == '\t' { c } else { ' ' })
+        .collect();
     let number = place.line.to_string();
     let margin = " ".repeat(number.len());
     write!(out, "\n{margin} |\n{number} | {line}\n{margin} | {indent}^").ok();

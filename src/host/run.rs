@@ -56,10 +56,12 @@ fn help(name: &str, signature: &Signature) -> String {
     if !signature.params.is_empty() {
         out += "\nParameters:\n";
     }
-    let rows: Vec<(String, &Param)> = signature.params.iter().map(|p| (format!("--{} {}", p.name, p.type_name()), p)).collect();
+    let rows: Vec<(String, &Param)> =
+        signature.params.iter().map(|p| (format!("--{} {}", p.name, p.type_name()), p)).collect();
     let width = rows.iter().map(|(left, _)| left.len()).max().unwrap_or(0);
     for (left, p) in rows {
-        let default = if p.default.is_null() { "required".into() } else { format!("default {}", p.default) };
+        let default =
+            if p.default.is_null() { "required".into() } else { format!("default {}", p.default) };
         out += &format!("  {left:width$}  {} [{default}]\n", p.doc);
     }
     out

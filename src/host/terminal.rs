@@ -52,7 +52,9 @@ impl Sink for Bars {
         let other = current.as_ref().is_none_or(|(name, _)| name != step.name);
         if other {
             let bar = ProgressBar::new(step.total);
-            if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len}  {msg}") {
+            if let Ok(style) =
+                ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len}  {msg}")
+            {
                 bar.set_style(style);
             }
             bar.set_prefix(step.name.to_owned());

@@ -9,7 +9,10 @@ use std::fmt::Display;
 use std::rc::Rc;
 
 use rhai::plugin::{FnManifestEntry, ModuleManifest};
-use rhai::{Dynamic, Engine, FLOAT, FuncRegistration, INT, Map, Module, NativeCallContext, Position, RhaiFunc, Variant};
+use rhai::{
+    Dynamic, Engine, FLOAT, FuncRegistration, INT, Map, Module, NativeCallContext, Position,
+    RhaiFunc, Variant,
+};
 
 use super::error::guard;
 
@@ -48,7 +51,11 @@ fn module(part: &Part) -> Module {
         FuncRegistration::new(f.name()).set_into_module_raw(&mut module, types, call.clone());
         for types in variants(types) {
             if !taken.contains(&(f.name(), types.clone())) {
-                FuncRegistration::new(f.name()).set_into_module_raw(&mut module, types, call.clone());
+                FuncRegistration::new(f.name()).set_into_module_raw(
+                    &mut module,
+                    types,
+                    call.clone(),
+                );
             }
         }
     });
@@ -56,7 +63,8 @@ fn module(part: &Part) -> Module {
 }
 
 fn each(part: &Part, f: &mut dyn FnMut(&'static FnManifestEntry, &[TypeId])) {
-    part.manifest.for_each_fn(false, &mut |entry| entry.with_param_types(&mut |types| f(entry, types)));
+    part.manifest
+        .for_each_fn(false, &mut |entry| entry.with_param_types(&mut |types| f(entry, types)));
 }
 
 /// Other ways to call a function: an integer for any float, and without the options at the end.
@@ -96,7 +104,10 @@ fn wrapped(part: &Part, entry: &'static FnManifestEntry, types: &[TypeId]) -> Rh
         }
         let at = context.as_ref().map_or(Position::NONE, NativeCallContext::call_position);
         let context = context.filter(|_| native.has_context());
-        let called = guard(|| format!("calling {}", spelled(owner, name)), || native.call(context, &mut all));
+        let called = guard(
+            || format!("calling {}", spelled(owner, name)),
+            || native.call(context, &mut all),
+        );
         // Rhai leaves this out for functions of modules.
         called.map_err(|mut e| {
             if e.position().is_none() {
@@ -112,7 +123,11 @@ fn wrapped(part: &Part, entry: &'static FnManifestEntry, types: &[TypeId]) -> Rh
 
 fn spelled(owner: &str, name: &str) -> String {
     let bare = name.trim_start_matches("get$").trim_start_matches("index$");
-    if owner.starts_with(|c: char| c.is_ascii_lowercase()) { format!("{owner}::{bare}") } else { format!("{owner}.{bare}") }
+    if owner.starts_with(|c: char| c.is_ascii_lowercase()) {
+        format!("{owner}::{bare}")
+    } else {
+        format!("{owner}.{bare}")
+    }
 }
 
 /// Names a type of object and shows it by its `Display`.

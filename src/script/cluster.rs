@@ -29,7 +29,10 @@ pub(super) mod functions {
     #[rhai_fn(return_raw)]
     pub fn kmeans(points: Tensor, k: i64, options: Map) -> Outcome<Column> {
         let config = parse::<KmeansConfig>(with_k(options, k), "kmeans")?;
-        Ok(Column::of_labels("kmeans", &analysis::kmeans(points.matrix()?.view(), &config)?.labels)?)
+        Ok(Column::of_labels(
+            "kmeans",
+            &analysis::kmeans(points.matrix()?.view(), &config)?.labels,
+        )?)
     }
 }
 

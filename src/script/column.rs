@@ -71,7 +71,11 @@ pub(super) mod methods {
     /// ```
     #[rhai_fn(index_get, return_raw)]
     pub fn at(c: &mut Column, i: i64) -> Outcome<Dynamic> {
-        let outside = || Error::new("indexing a column").expected(format!("a place below {}", c.values.len())).found(i.to_string());
+        let outside = || {
+            Error::new("indexing a column")
+                .expected(format!("a place below {}", c.values.len()))
+                .found(i.to_string())
+        };
         let i = usize::try_from(i).ok().filter(|&i| i < c.values.len()).ok_or_else(outside)?;
         let one = c.values.slice(i as i64, 1);
         if c.is_numeric() {
@@ -100,7 +104,10 @@ pub(super) mod methods {
         if c.is_numeric() {
             return Ok(table::numbers(&c.values)?.into_iter().map(Dynamic::from).collect());
         }
-        Ok(table::texts(&c.values)?.into_iter().map(|t| t.map_or(Dynamic::UNIT, Dynamic::from)).collect())
+        Ok(table::texts(&c.values)?
+            .into_iter()
+            .map(|t| t.map_or(Dynamic::UNIT, Dynamic::from))
+            .collect())
     }
 
     /// A numeric column as a tensor [N].
@@ -133,11 +140,14 @@ pub(super) mod methods {
     pub fn save(c: &mut Column, path: &str) -> Outcome<()> {
         let path = Path::new(path);
         if c.is_numeric() {
-            let values: Vec<f32> = table::numbers(&c.values)?.into_iter().map(|v| v as f32).collect();
+            let values: Vec<f32> =
+                table::numbers(&c.values)?.into_iter().map(|v| v as f32).collect();
             return Ok(npy::write1(path, &values)?);
         }
         let names: Vec<String> = c.groups()?.into_iter().collect();
-        let code = |t: Option<String>| t.and_then(|t| names.binary_search(&t).ok()).map_or(-1, |i| i as i64);
+        let code = |t: Option<String>| {
+            t.and_then(|t| names.binary_search(&t).ok()).map_or(-1, |i| i as i64)
+        };
         let codes: Vec<i64> = table::texts(&c.values)?.into_iter().map(code).collect();
         Ok(npy::write_integers(path, &codes)?)
     }

@@ -57,20 +57,30 @@ pub(super) fn column(value: &Dynamic, name: &str) -> Result<Values> {
         return Ok(Values::new(name.into(), t.vector()?));
     }
     let refuse = |found: String| {
-        Error::new(format!("reading '{name}' as one value a row")).expected("a column, a tensor [N], or an array of numbers, texts or booleans").found(found)
+        Error::new(format!("reading '{name}' as one value a row"))
+            .expected("a column, a tensor [N], or an array of numbers, texts or booleans")
+            .found(found)
     };
-    let array = value.clone().try_cast::<Array>().ok_or_else(|| refuse(value.type_name().into()))?;
-    let values = rhai::serde::from_dynamic::<Vec<Value>>(&array.into()).map_err(|e| refuse(e.to_string()))?;
+    let array =
+        value.clone().try_cast::<Array>().ok_or_else(|| refuse(value.type_name().into()))?;
+    let values = rhai::serde::from_dynamic::<Vec<Value>>(&array.into())
+        .map_err(|e| refuse(e.to_string()))?;
     let column = match values.first() {
         Some(Value::Bool(_)) => Values::new(name.into(), all(&values, Value::as_bool, refuse)?),
         Some(Value::String(_)) => Values::new(name.into(), all(&values, Value::as_str, refuse)?),
-        Some(Value::Number(_)) if values.iter().all(Value::is_i64) => Values::new(name.into(), all(&values, Value::as_i64, refuse)?),
+        Some(Value::Number(_)) if values.iter().all(Value::is_i64) => {
+            Values::new(name.into(), all(&values, Value::as_i64, refuse)?)
+        }
         _ => Values::new(name.into(), all(&values, Value::as_f64, refuse)?),
     };
     Ok(column)
 }
 
-fn all<'a, T>(values: &'a [Value], read: impl Fn(&'a Value) -> Option<T>, refuse: impl Fn(String) -> Error) -> Result<Vec<T>> {
+fn all<'a, T>(
+    values: &'a [Value],
+    read: impl Fn(&'a Value) -> Option<T>,
+    refuse: impl Fn(String) -> Error,
+) -> Result<Vec<T>> {
     values.iter().map(|v| read(v).ok_or_else(|| refuse(format!("{v} among the values")))).collect()
 }
 

@@ -144,7 +144,8 @@ pub(super) mod methods {
     /// Bounds that leave nothing are an error, and the dataset is then as it was.
     #[rhai_fn(return_raw)]
     pub fn filter(ds: &mut Dataset, options: Map) -> Outcome<Dataset> {
-        let (spots, genes) = prep::filter(&mut ds.edit(), &parse::<FilterConfig>(options, "filter")?)?;
+        let (spots, genes) =
+            prep::filter(&mut ds.edit(), &parse::<FilterConfig>(options, "filter")?)?;
         progress::note(format!("filter: {spots} spots and {genes} genes dropped"));
         Ok(ds.clone())
     }

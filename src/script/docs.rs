@@ -95,21 +95,31 @@ fn of_part(part: &Part) -> Vec<Entry> {
 }
 
 fn entry(part: &Part, f: &FuncMetadata) -> Entry {
-    let params: Vec<(&str, String)> =
-        f.params_info.iter().filter_map(|p| p.split_once(':')).map(|(n, t)| (n.trim(), plain(t))).collect();
+    let params: Vec<(&str, String)> = f
+        .params_info
+        .iter()
+        .filter_map(|p| p.split_once(':'))
+        .map(|(n, t)| (n.trim(), plain(t)))
+        .collect();
     let (name, call) = spelled(part, &f.name, &params);
     let result = plain(&f.return_type);
-    let arrow = if result == "()" || result.is_empty() { String::new() } else { format!(" -> {result}") };
+    let arrow =
+        if result == "()" || result.is_empty() { String::new() } else { format!(" -> {result}") };
     let lines = f.comments.iter().flat_map(|c| c.lines());
-    let lines = lines.map(|l| l.trim_start().trim_start_matches("///")).map(|l| l.strip_prefix(' ').unwrap_or(l));
-    let options = OPTIONS.iter().find(|(of, _)| *of == name).map(|(_, s)| choices(&s())).unwrap_or_default();
+    let lines = lines
+        .map(|l| l.trim_start().trim_start_matches("///"))
+        .map(|l| l.strip_prefix(' ').unwrap_or(l));
+    let options =
+        OPTIONS.iter().find(|(of, _)| *of == name).map(|(_, s)| choices(&s())).unwrap_or_default();
     let doc = lines.collect::<Vec<_>>().join("\n").trim().to_owned();
     Entry { name, signature: format!("{call}{arrow}"), doc, options }
 }
 
 /// The name, and how a call of it is written.
 fn spelled(part: &Part, name: &str, params: &[(&str, String)]) -> (String, String) {
-    let list = |p: &[(&str, String)]| p.iter().map(|(n, t)| format!("{n}: {t}")).collect::<Vec<_>>().join(", ");
+    let list = |p: &[(&str, String)]| {
+        p.iter().map(|(n, t)| format!("{n}: {t}")).collect::<Vec<_>>().join(", ")
+    };
     if !part.is_object() {
         let bare = format!("{}::{name}", part.name);
         return (bare.clone(), format!("{bare}({})", list(params)));
@@ -121,7 +131,9 @@ fn spelled(part: &Part, name: &str, params: &[(&str, String)]) -> (String, Strin
     let owner = part.name;
     match name {
         "index$get$" => (format!("{owner}[]"), format!("{owner}[{}]", list(rest))),
-        "index$set$" => (format!("{owner}[]="), format!("{owner}[{}] = {}", list(&rest[..1]), list(&rest[1..]))),
+        "index$set$" => {
+            (format!("{owner}[]="), format!("{owner}[{}] = {}", list(&rest[..1]), list(&rest[1..])))
+        }
         _ => match name.strip_prefix("get$") {
             Some(property) => (format!("{owner}.{property}"), format!("{owner}.{property}")),
             None => (format!("{owner}.{name}"), format!("{owner}.{name}({})", list(rest))),
@@ -163,16 +175,26 @@ fn kind(property: &Value, root: &Value) -> String {
     if let Some(name) = property["$ref"].as_str().and_then(|r| r.strip_prefix('#')) {
         return root.pointer(name).map(|p| kind(p, root)).unwrap_or_default();
     }
-    let named = |t: &str| match t {
-        "integer" => "int",
-        "number" => "float",
-        "string" => "text",
-        "boolean" => "bool",
-        "object" => "map",
-        other => other,
-    }
-    .to_owned();
-    let several = |key: &str| property[key].as_array().map(|all| all.iter().map(|p| kind(p, root)).filter(|k| k != "null").collect::<Vec<_>>().join(" or "));
+    let named = |t: &str| {
+        match t {
+            "integer" => "int",
+            "number" => "float",
+            "string" => "text",
+            "boolean" => "bool",
+            "object" => "map",
+            other => other,
+        }
+        .to_owned()
+    };
+    let several = |key: &str| {
+        property[key].as_array().map(|all| {
+            all.iter()
+                .map(|p| kind(p, root))
+                .filter(|k| k != "null")
+                .collect::<Vec<_>>()
+                .join(" or ")
+        })
+    };
     match (&property["type"], property["const"].as_str()) {
         (_, Some(value)) => format!("\"{value}\""),
         (Value::String(t), _) if property["enum"].is_array() => {
@@ -181,8 +203,17 @@ fn kind(property: &Value, root: &Value) -> String {
             values.map(Value::to_string).collect::<Vec<_>>().join(" or ")
         }
         (Value::String(t), _) => named(t),
-        (Value::Array(ts), _) => ts.iter().filter_map(Value::as_str).filter(|t| *t != "null").map(named).collect::<Vec<_>>().join(" or "),
-        _ => several("oneOf").or_else(|| several("anyOf")).or_else(|| several("allOf")).unwrap_or_default(),
+        (Value::Array(ts), _) => ts
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|t| *t != "null")
+            .map(named)
+            .collect::<Vec<_>>()
+            .join(" or "),
+        _ => several("oneOf")
+            .or_else(|| several("anyOf"))
+            .or_else(|| several("allOf"))
+            .unwrap_or_default(),
     }
 }
 
@@ -199,7 +230,8 @@ pub fn reference() -> String {
                 out += "\n| option | type | default | |\n|---|---|---|---|\n";
             }
             for Choice { key, kind, default, doc } in &e.options {
-                let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+                let default =
+                    if default.is_empty() { String::new() } else { format!("`{default}`") };
                 writeln!(out, "| `{key}` | {kind} | {default} | {doc} |").ok();
             }
         }

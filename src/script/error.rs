@@ -75,14 +75,23 @@ impl From<Error> for Failure {
 
 impl Place {
     pub(super) fn new(source: &str, at: Position) -> Self {
-        Self { source: source.into(), line: at.line().unwrap_or(0), column: at.position().unwrap_or(0) }
+        Self {
+            source: source.into(),
+            line: at.line().unwrap_or(0),
+            column: at.position().unwrap_or(0),
+        }
     }
 }
 
 impl Failure {
     pub(super) fn parse(e: &ParseError, source: &str) -> Self {
         let message = format!("syntax error: {}", e.err_type());
-        Self { kind: Kind::Invalid, message, place: Place::new(source, e.position()), calls: Vec::new() }
+        Self {
+            kind: Kind::Invalid,
+            message,
+            place: Place::new(source, e.position()),
+            calls: Vec::new(),
+        }
     }
 
     /// Unwraps calls and modules; `known` are the names a mistyped variable is compared with.
@@ -129,9 +138,10 @@ fn describe(error: &EvalAltResult, known: &[String]) -> (Kind, String) {
             let said = value.to_string();
             (Kind::Interrupted, if said.is_empty() { "interrupted (Ctrl-C)".into() } else { said })
         }
-        EvalAltResult::ErrorVariableNotFound(name, _) => {
-            (Kind::Missing, format!("there is no variable '{name}'. {}", nearest::advice(name, known())))
-        }
+        EvalAltResult::ErrorVariableNotFound(name, _) => (
+            Kind::Missing,
+            format!("there is no variable '{name}'. {}", nearest::advice(name, known())),
+        ),
         EvalAltResult::ErrorParsing(e, _) => (Kind::Invalid, format!("syntax error: {e}")),
         EvalAltResult::ErrorSystem(doing, e) if doing.is_empty() => (Kind::Io, e.to_string()),
         other => {

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use rhai::{
-    AST, ASTNode, Caches, Dynamic, Engine, EvalContext, Expr, GlobalRuntimeState, OptimizationLevel, Scope, Stmt, Token,
+    AST, ASTNode, Caches, Dynamic, Engine, EvalContext, Expr, GlobalRuntimeState,
+    OptimizationLevel, Scope, Stmt, Token,
 };
 use serde_json::Value;
 
@@ -59,7 +60,11 @@ impl State {
 
     /// Rhai's functions see their arguments only. This gives a name that is none of them the
     /// value of the session's variable; it is read-only there, as a constant would be.
-    fn resolve(&self, name: &str, mut context: EvalContext<'_, '_, '_, '_, '_, '_>) -> Option<Dynamic> {
+    fn resolve(
+        &self,
+        name: &str,
+        mut context: EvalContext<'_, '_, '_, '_, '_, '_>,
+    ) -> Option<Dynamic> {
         if name == PUBLISH {
             self.publish(context.scope_mut());
             return Some(Dynamic::UNIT);
@@ -98,9 +103,14 @@ impl Interpreter {
         let print = Rc::new(print);
         let out = print.clone();
         engine.on_print(move |text| out(text));
-        engine.on_debug(move |text, _, at| print(&if at.is_none() { text.into() } else { format!("[{at}] {text}") }));
+        engine.on_debug(move |text, _, at| {
+            print(&if at.is_none() { text.into() } else { format!("[{at}] {text}") })
+        });
         engine.on_progress(|_| interrupt::requested().then_some(Dynamic::UNIT));
-        engine.set_module_resolver(resolver::Resolver { state: state.clone(), loaded: RefCell::default() });
+        engine.set_module_resolver(resolver::Resolver {
+            state: state.clone(),
+            loaded: RefCell::default(),
+        });
         // `var` is a word that Rhai keeps for itself without a use; datasets have a `var`.
         #[expect(deprecated, reason = "Rhai marks it as volatile; the version is pinned")]
         engine.on_parse_token(|token, _, _| match token {
@@ -111,7 +121,8 @@ impl Interpreter {
         #[expect(deprecated, reason = "Rhai marks it as volatile; the version is pinned")]
         engine.on_var(move |name, _, context| Ok(s.resolve(name, context)));
         super::params_of_session(&mut engine, &state);
-        let publish = engine.compile(PUBLISH).ok().and_then(|ast| ast.statements().first().cloned());
+        let publish =
+            engine.compile(PUBLISH).ok().and_then(|ast| ast.statements().first().cloned());
         let global = engine.new_global_runtime_state();
         Self { engine, scope: Scope::new(), global, state, publish }
     }
@@ -156,7 +167,8 @@ impl Interpreter {
 
     fn compile(&self, text: &str, name: &str) -> Result<AST, Failure> {
         self.state.remember(name, text);
-        let mut ast = self.engine.compile(source::complete(text)).map_err(|e| Failure::parse(&e, name))?;
+        let mut ast =
+            self.engine.compile(source::complete(text)).map_err(|e| Failure::parse(&e, name))?;
         ast.set_source(name);
         Ok(ast)
     }
@@ -169,8 +181,16 @@ impl Interpreter {
         (self.global.level, self.global.scope_level) = (0, 0);
         self.global.lib.push(ast.shared_lib().clone());
         let statements = self.with_publishing(ast.statements());
-        #[expect(deprecated, reason = "the only call that keeps functions and imports from one cell to the next")]
-        self.engine.eval_statements_raw(&mut self.global, &mut Caches::new(), &mut self.scope, &statements)
+        #[expect(
+            deprecated,
+            reason = "the only call that keeps functions and imports from one cell to the next"
+        )]
+        self.engine.eval_statements_raw(
+            &mut self.global,
+            &mut Caches::new(),
+            &mut self.scope,
+            &statements,
+        )
     }
 
     /// Publishes behind every statement that defines a variable, where functions want any.

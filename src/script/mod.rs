@@ -49,27 +49,63 @@ const PARTS: &[Part] = &[
     part("graph", "Which spots are neighbours.", exported_manifest!(graph::functions)),
     part("image", "What the tissue image says of each spot.", exported_manifest!(image::functions)),
     part("models", "Networks, fresh or from a checkpoint.", exported_manifest!(model::functions)),
-    part("train", "Training, its configuration and its record.", exported_manifest!(run::functions)),
+    part(
+        "train",
+        "Training, its configuration and its record.",
+        exported_manifest!(run::functions),
+    ),
     part("cluster", "Groups of spots.", exported_manifest!(cluster::functions)),
-    part("score", "How well a result agrees with what is known.", exported_manifest!(score::functions)),
+    part(
+        "score",
+        "How well a result agrees with what is known.",
+        exported_manifest!(score::functions),
+    ),
     part("sim", "Tissue whose truth is known.", exported_manifest!(sim::functions)),
     part("", "Functions that stand alone.", exported_manifest!(tensor::functions)),
-    part("Dataset", "Spots by genes, with all that is known of both.", exported_manifest!(dataset::methods)),
-    part("Rows", "`ds.obs` and `ds.var`: columns of spots and of genes.", exported_manifest!(slots::rows)),
-    part("Matrices", "`ds.obsm` and `ds.varm`: matrices beside X.", exported_manifest!(slots::matrices)),
-    part("Layers", "`ds.layers`: other values of the shape of X.", exported_manifest!(slots::layers)),
+    part(
+        "Dataset",
+        "Spots by genes, with all that is known of both.",
+        exported_manifest!(dataset::methods),
+    ),
+    part(
+        "Rows",
+        "`ds.obs` and `ds.var`: columns of spots and of genes.",
+        exported_manifest!(slots::rows),
+    ),
+    part(
+        "Matrices",
+        "`ds.obsm` and `ds.varm`: matrices beside X.",
+        exported_manifest!(slots::matrices),
+    ),
+    part(
+        "Layers",
+        "`ds.layers`: other values of the shape of X.",
+        exported_manifest!(slots::layers),
+    ),
     part("Tree", "`ds.uns`: a tree of other values.", exported_manifest!(slots::tree)),
-    part("Matrix", "Values of spots by genes, sparse or dense.", exported_manifest!(values::methods)),
+    part(
+        "Matrix",
+        "Values of spots by genes, sparse or dense.",
+        exported_manifest!(values::methods),
+    ),
     part("Column", "One value a spot or a gene.", exported_manifest!(column::methods)),
     part("Table", "Columns of equal length.", exported_manifest!(table::methods)),
     part("Tensor", "Numbers with a shape, on the CPU.", exported_manifest!(tensor::methods)),
     part("Graph", "Spots and which of them are neighbours.", exported_manifest!(graph::methods)),
-    part("Model", "A network and what it needs to meet data again.", exported_manifest!(model::methods)),
+    part(
+        "Model",
+        "A network and what it needs to meet data again.",
+        exported_manifest!(model::methods),
+    ),
     part("Run", "What training leaves beside the trained model.", exported_manifest!(run::methods)),
     part("Error", "What `catch` gets of a call that failed.", exported_manifest!(failure::methods)),
 ];
 
-const fn part(name: &'static str, doc: &'static str, manifest: &'static rhai::plugin::ModuleManifest) -> Part {
+const fn part(
+    name: &'static str,
+    doc: &'static str,
+    manifest: &'static rhai::plugin::ModuleManifest,
+) -> Part {
     Part { name, doc, manifest }
 }
 

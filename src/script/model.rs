@@ -52,8 +52,16 @@ impl fmt::Display for Model {
         let m = self.get();
         let GvaeConfig { hidden_dim, latent_dim, num_heads, dropout } = m.net.config();
         writeln!(f, "Model gvae, {} epochs, on {}", m.epoch, device::name(m.device()))?;
-        writeln!(f, "  reads   {} genes, {} image features", m.genes.len(), m.net.image_features())?;
-        write!(f, "  layers  hidden {hidden_dim}, latent {latent_dim}, {num_heads} heads, dropout {dropout}")
+        writeln!(
+            f,
+            "  reads   {} genes, {} image features",
+            m.genes.len(),
+            m.net.image_features()
+        )?;
+        write!(
+            f,
+            "  layers  hidden {hidden_dim}, latent {latent_dim}, {num_heads} heads, dropout {dropout}"
+        )
     }
 }
 
@@ -154,6 +162,9 @@ pub(super) mod methods {
     pub fn extract(m: &mut Model, ds: Dataset, graph: Graph) -> Outcome<Map> {
         let out = m.get().extract(&ds.get(), graph.core())?;
         let parts = [("latent", out.latent), ("prior", out.prior), ("kl", out.kl)];
-        Ok(parts.into_iter().map(|(name, t)| (name.into(), Dynamic::from(Tensor::new(t)))).collect())
+        Ok(parts
+            .into_iter()
+            .map(|(name, t)| (name.into(), Dynamic::from(Tensor::new(t))))
+            .collect())
     }
 }

@@ -38,13 +38,18 @@ impl Param {
 
     fn parse(&self, text: &str) -> Result<Value> {
         let wrong = || {
-            Error::new(format!("reading --{}", self.name)).expected(format!("{}, as in the default {}", self.type_name(), self.default)).found(format!("'{text}'"))
+            Error::new(format!("reading --{}", self.name))
+                .expected(format!("{}, as in the default {}", self.type_name(), self.default))
+                .found(format!("'{text}'"))
         };
         match &self.default {
             Value::Bool(_) => text.parse().map(Value::Bool).map_err(|_| wrong()),
-            Value::Number(n) if n.is_f64() => {
-                text.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Value::Number).ok_or_else(wrong)
-            }
+            Value::Number(n) if n.is_f64() => text
+                .parse::<f64>()
+                .ok()
+                .and_then(serde_json::Number::from_f64)
+                .map(Value::Number)
+                .ok_or_else(wrong),
             Value::Number(_) => text.parse::<i64>().map(Value::from).map_err(|_| wrong()),
             _ => Ok(Value::from(text)),
         }
@@ -62,21 +67,27 @@ impl Signature {
         let mut rest = arguments.iter().peekable();
         while let Some(argument) = rest.next() {
             let Some(flag) = argument.strip_prefix("--") else {
-                return Err(Error::new("reading the parameters").expected("--name value").found(format!("'{argument}'")));
+                return Err(Error::new("reading the parameters")
+                    .expected("--name value")
+                    .found(format!("'{argument}'")));
             };
             let (name, inline) = flag.split_once('=').map_or((flag, None), |(n, v)| (n, Some(v)));
             let param = self.find(name)?;
             let text = match inline {
                 Some(v) => v,
-                None if param.default.is_boolean() => {
-                    rest.next_if(|v| matches!(v.as_str(), "true" | "false")).map_or("true", String::as_str)
-                }
+                None if param.default.is_boolean() => rest
+                    .next_if(|v| matches!(v.as_str(), "true" | "false"))
+                    .map_or("true", String::as_str),
                 None => rest.next_if(|v| !v.starts_with("--")).ok_or_else(|| {
-                    Error::new(format!("reading --{name}")).expected(format!("a value ({})", param.type_name())).found("none")
+                    Error::new(format!("reading --{name}"))
+                        .expected(format!("a value ({})", param.type_name()))
+                        .found("none")
                 })?,
             };
             if given.insert(param.name.clone(), param.parse(text)?).is_some() {
-                return Err(Error::new(format!("reading --{name}")).expected("it once").found("it twice"));
+                return Err(Error::new(format!("reading --{name}"))
+                    .expected("it once")
+                    .found("it twice"));
             }
         }
         for p in &self.params {
@@ -92,12 +103,14 @@ impl Signature {
     }
 
     fn find(&self, name: &str) -> Result<&Param> {
-        self.params.iter().find(|p| p.name == name || p.name.replace('_', "-") == name).ok_or_else(|| {
-            Error::new("reading the parameters")
-                .expected("a parameter of the script")
-                .found(format!("--{name}"))
-                .advice(nearest::advice(name, self.params.iter().map(|p| p.name.as_str())))
-        })
+        self.params.iter().find(|p| p.name == name || p.name.replace('_', "-") == name).ok_or_else(
+            || {
+                Error::new("reading the parameters")
+                    .expected("a parameter of the script")
+                    .found(format!("--{name}"))
+                    .advice(nearest::advice(name, self.params.iter().map(|p| p.name.as_str())))
+            },
+        )
     }
 }
 
@@ -120,7 +133,9 @@ pub(super) fn declared(ast: &AST) -> Result<Vec<Param>, Unreadable> {
 
 fn called<'a>(node: &ASTNode<'a>) -> Option<(&'a FnCallExpr, Position)> {
     let (call, at) = match *node {
-        ASTNode::Expr(Expr::FnCall(call, at)) | ASTNode::Stmt(Stmt::FnCall(call, at)) => (call, *at),
+        ASTNode::Expr(Expr::FnCall(call, at)) | ASTNode::Stmt(Stmt::FnCall(call, at)) => {
+            (call, *at)
+        }
         _ => return None,
     };
     (call.name == "param" && call.namespace.is_empty()).then_some((&**call, at))
@@ -128,7 +143,8 @@ fn called<'a>(node: &ASTNode<'a>) -> Option<(&'a FnCallExpr, Position)> {
 
 fn declare(params: &mut Vec<Param>, call: &FnCallExpr, at: Position) -> Result<(), Unreadable> {
     let refuse = |text: &str| Err(Unreadable(text.into(), at));
-    let [Expr::StringConstant(name, _), default, Expr::StringConstant(doc, _)] = &call.args[..] else {
+    let [Expr::StringConstant(name, _), default, Expr::StringConstant(doc, _)] = &call.args[..]
+    else {
         return refuse(
             "a parameter is declared with literals, as in param(\"seed\", 42, \"Seed of every random draw\")",
         );
@@ -139,15 +155,27 @@ fn declare(params: &mut Vec<Param>, call: &FnCallExpr, at: Position) -> Result<(
         Expr::IntegerConstant(v, _) => Value::from(*v),
         Expr::FloatConstant(v, _) => Value::from(**v),
         Expr::StringConstant(v, _) => Value::from(v.as_str()),
-        _ => return refuse("the default of a parameter is a literal: a number, a text, true, false, or () for a text that must be given"),
+        _ => {
+            return refuse(
+                "the default of a parameter is a literal: a number, a text, true, false, or () for a text that must be given",
+            );
+        }
     };
     if params.iter().any(|p| p.name == name.as_str()) {
         return refuse(&format!("the parameter '{name}' is declared twice"));
     }
-    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || name == "help" || name.contains(|c: char| c.is_whitespace() || c == '=') {
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic())
+        || name == "help"
+        || name.contains(|c: char| c.is_whitespace() || c == '=')
+    {
         return refuse(&format!("'{name}' cannot be the name of a parameter"));
     }
-    params.push(Param { name: name.to_string(), default, doc: doc.to_string(), line: at.line().unwrap_or(0) });
+    params.push(Param {
+        name: name.to_string(),
+        default,
+        doc: doc.to_string(),
+        line: at.line().unwrap_or(0),
+    });
     Ok(())
 }
 

@@ -32,9 +32,11 @@ impl ModuleResolver for Resolver {
         if let Some(module) = self.loaded.borrow().get(&name) {
             return Ok(module.clone());
         }
-        let within = |e: Box<EvalAltResult>| Box::new(EvalAltResult::ErrorInModule(name.clone(), e, at));
+        let within =
+            |e: Box<EvalAltResult>| Box::new(EvalAltResult::ErrorInModule(name.clone(), e, at));
         self.state.remember(&name, &text);
-        let mut ast = engine.compile(source::complete(&text)).map_err(|e| within(Box::new(e.into())))?;
+        let mut ast =
+            engine.compile(source::complete(&text)).map_err(|e| within(Box::new(e.into())))?;
         ast.set_source(name.as_str());
         let mut module = Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(within)?;
         module.set_id(name.as_str());

@@ -28,7 +28,8 @@ impl Run {
             Values::new((*name).into(), values)
         };
         let columns = Epoch::NAMES.iter().enumerate().map(column).collect();
-        DataFrame::new(self.0.history.len(), columns).map_err(|e| Error::io("making the table of a run", e))
+        DataFrame::new(self.0.history.len(), columns)
+            .map_err(|e| Error::io("making the table of a run", e))
     }
 }
 

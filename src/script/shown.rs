@@ -8,6 +8,8 @@ use super::interpreter::Shown;
 pub(super) fn show(engine: &Engine, value: Dynamic) -> Shown {
     let mut scope = Scope::new();
     scope.push_dynamic("value", value);
-    let text = engine.eval_expression_with_scope::<String>(&mut scope, "value.to_debug()").unwrap_or_default();
+    let text = engine
+        .eval_expression_with_scope::<String>(&mut scope, "value.to_debug()")
+        .unwrap_or_default();
     Shown { text, png: None }
 }

@@ -110,7 +110,9 @@ impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ds = self.ds.get();
         match ds.uns().get(&parts(&self.path)).and_then(Uns::as_map) {
-            Some(map) => f.write_str(&map.iter().map(|(k, v)| format!("{k}: {v}")).collect::<Vec<_>>().join("\n")),
+            Some(map) => f.write_str(
+                &map.iter().map(|(k, v)| format!("{k}: {v}")).collect::<Vec<_>>().join("\n"),
+            ),
             None => f.write_str("()"),
         }
     }
@@ -309,7 +311,8 @@ pub(super) mod tree {
             serde_json::Value::Number(v) if v.is_i64() => Uns::Int(v.as_i64().unwrap_or_default()),
             serde_json::Value::Number(v) => Uns::Float(v.as_f64().unwrap_or_default()),
             other => {
-                let e = Error::new(format!("setting uns[\"{key}\"]")).expected("a text, a number or a boolean");
+                let e = Error::new(format!("setting uns[\"{key}\"]"))
+                    .expected("a text, a number or a boolean");
                 return Err(e.found(other.to_string()).into());
             }
         };

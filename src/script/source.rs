@@ -172,8 +172,24 @@ impl Token<'_> {
             Kind::Literal | Kind::Close => true,
             Kind::Word => !matches!(
                 self.text,
-                "let" | "const" | "if" | "else" | "while" | "until" | "for" | "in" | "loop" | "do" | "fn"
-                    | "private" | "import" | "export" | "as" | "switch" | "try" | "catch"
+                "let"
+                    | "const"
+                    | "if"
+                    | "else"
+                    | "while"
+                    | "until"
+                    | "for"
+                    | "in"
+                    | "loop"
+                    | "do"
+                    | "fn"
+                    | "private"
+                    | "import"
+                    | "export"
+                    | "as"
+                    | "switch"
+                    | "try"
+                    | "catch"
             ),
             Kind::Symbol => self.text == ";",
             Kind::Open(_) | Kind::TextStart => false,
@@ -194,7 +210,8 @@ struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     fn scan(text: &'a str) -> Self {
-        let mut s = Self { text, at: 0, line: 1, tokens: Vec::new(), open: false, braces: Vec::new() };
+        let mut s =
+            Self { text, at: 0, line: 1, tokens: Vec::new(), open: false, braces: Vec::new() };
         // The first line of an executable script names its interpreter.
         if text.starts_with("#!") {
             s.skip_until("\n");
@@ -245,10 +262,11 @@ impl<'a> Scanner<'a> {
 
     fn symbol(&mut self, c: char, start: usize, line: usize) {
         const LONG: [&str; 22] = [
-            "..=", "<<=", ">>=", "**=", "#{", "?.", "?[", "??", "..", "::", "=>", "==", "!=", "<=", ">=", "&&",
-            "||", "+=", "-=", "*=", "/=", "**",
+            "..=", "<<=", ">>=", "**=", "#{", "?.", "?[", "??", "..", "::", "=>", "==", "!=", "<=",
+            ">=", "&&", "||", "+=", "-=", "*=", "/=", "**",
         ];
-        let width = LONG.iter().find(|l| self.rest().starts_with(**l)).map_or(c.len_utf8(), |l| l.len());
+        let width =
+            LONG.iter().find(|l| self.rest().starts_with(**l)).map_or(c.len_utf8(), |l| l.len());
         self.at += width;
         let kind = match &self.text[start..self.at] {
             "(" | "[" | "?[" => Kind::Open(Context::Values),
@@ -325,8 +343,14 @@ impl<'a> Scanner<'a> {
             self.at += 1;
             self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
         }
-        let hexadecimal = self.text[..self.at].rsplit(|c: char| !c.is_ascii_alphanumeric()).next().is_some_and(|n| n.starts_with("0x"));
-        if !hexadecimal && self.text[..self.at].ends_with(['e', 'E']) && self.rest().starts_with(['-', '+']) {
+        let hexadecimal = self.text[..self.at]
+            .rsplit(|c: char| !c.is_ascii_alphanumeric())
+            .next()
+            .is_some_and(|n| n.starts_with("0x"));
+        if !hexadecimal
+            && self.text[..self.at].ends_with(['e', 'E'])
+            && self.rest().starts_with(['-', '+'])
+        {
             self.at += 1;
             self.take_while(|c| c.is_ascii_digit());
         }
@@ -381,6 +405,13 @@ impl<'a> Scanner<'a> {
     fn push(&mut self, kind: Kind, start: usize, line: usize) {
         let touches_next = self.peek().is_some_and(|c| !c.is_whitespace());
         let text = &self.text[start..self.at];
-        self.tokens.push(Token { kind, text, end: self.at, line, last_line: self.line, touches_next });
+        self.tokens.push(Token {
+            kind,
+            text,
+            end: self.at,
+            line,
+            last_line: self.line,
+            touches_next,
+        });
     }
 }

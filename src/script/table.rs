@@ -52,7 +52,11 @@ pub(super) mod methods {
     #[rhai_fn(index_get, return_raw)]
     pub fn column(t: &mut Table, name: &str) -> Outcome<Column> {
         let missing = |_| {
-            Error::new(format!("looking up column '{name}'")).kind(Kind::Missing).expected("a column of that name").found("none").advice(nearest::advice(name, t.0.columns().iter().map(|c| c.name().as_str())))
+            Error::new(format!("looking up column '{name}'"))
+                .kind(Kind::Missing)
+                .expected("a column of that name")
+                .found("none")
+                .advice(nearest::advice(name, t.0.columns().iter().map(|c| c.name().as_str())))
         };
         Ok(Column { values: t.0.column(name).map_err(missing)?.clone() })
     }

@@ -29,18 +29,23 @@ impl Tensor {
     /// From an array of numbers, or of arrays of them.
     pub fn nested(value: &Dynamic) -> Result<Self> {
         let refuse = |found: String| {
-            Error::new("making a tensor").expected("an array of numbers, or of rows of equal length").found(found)
+            Error::new("making a tensor")
+                .expected("an array of numbers, or of rows of equal length")
+                .found(found)
         };
         let json = convert::json(value.clone(), "tensor")?;
         if let Ok(row) = serde_json::from_value::<Vec<f64>>(json.clone()) {
             return Ok(Self::new(tch::Tensor::from_slice(&row)));
         }
-        let rows: Vec<Vec<f64>> = serde_json::from_value(json).map_err(|e| refuse(e.to_string()))?;
+        let rows: Vec<Vec<f64>> =
+            serde_json::from_value(json).map_err(|e| refuse(e.to_string()))?;
         let width = rows.first().map_or(0, Vec::len);
         if let Some(other) = rows.iter().find(|r| r.len() != width) {
             return Err(refuse(format!("rows of {width} and of {}", other.len())));
         }
-        Ok(Self::new(tch::Tensor::from_slice(&rows.concat()).view([rows.len() as i64, width as i64])))
+        Ok(Self::new(
+            tch::Tensor::from_slice(&rows.concat()).view([rows.len() as i64, width as i64]),
+        ))
     }
 
     /// # Shapes
@@ -56,7 +61,8 @@ impl Tensor {
         let &[n, m] = &size[..] else {
             return Err(Error::new(doing).expected("two axes, [N,M]").found(format!("{size:?}")));
         };
-        Array2::from_shape_vec((n as usize, m as usize), self.vector()?).map_err(|e| Error::io(doing, e))
+        Array2::from_shape_vec((n as usize, m as usize), self.vector()?)
+            .map_err(|e| Error::io(doing, e))
     }
 
     pub fn average(&self) -> f64 {
@@ -64,7 +70,9 @@ impl Tensor {
     }
 
     fn row(&self, i: i64) -> Result<tch::Tensor> {
-        let refuse = |expected: String| Err(Error::new("indexing a tensor").expected(expected).found(i.to_string()));
+        let refuse = |expected: String| {
+            Err(Error::new("indexing a tensor").expected(expected).found(i.to_string()))
+        };
         match self.0.size().first() {
             None => refuse("an axis to index".into()),
             Some(&n) if i < -n || i >= n => refuse(format!("a row from {} to {}", -n, n - 1)),
@@ -90,7 +98,13 @@ impl fmt::Display for Tensor {
         }
         let t = self.0.to_kind(tch::Kind::Double);
         let (least, mean, most) = (t.min(), t.mean(None), t.max());
-        write!(f, ", {:.4} to {:.4}, mean {:.4}", least.double_value(&[]), most.double_value(&[]), mean.double_value(&[]))
+        write!(
+            f,
+            ", {:.4} to {:.4}, mean {:.4}",
+            least.double_value(&[]),
+            most.double_value(&[]),
+            mean.double_value(&[])
+        )
     }
 }
 
@@ -151,7 +165,11 @@ pub(super) mod methods {
     #[rhai_fn(index_get, return_raw)]
     pub fn row(t: &mut Tensor, i: i64) -> Outcome<Dynamic> {
         let row = t.row(i)?;
-        Ok(if row.dim() == 0 { row.double_value(&[]).into() } else { Dynamic::from(Tensor::new(row)) })
+        Ok(if row.dim() == 0 {
+            row.double_value(&[]).into()
+        } else {
+            Dynamic::from(Tensor::new(row))
+        })
     }
 
     /// The values as an array, of arrays where there are more axes.

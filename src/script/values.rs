@@ -27,7 +27,12 @@ impl fmt::Display for Matrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (n, g) = self.0.shape();
         let kind = if matches!(*self.0, data::Matrix::Sparse(_)) { "sparse" } else { "dense" };
-        write!(f, "Matrix [{n}, {g}] {kind}, {} not zero, {}", self.0.nonzero(), memory::human(self.0.bytes()))
+        write!(
+            f,
+            "Matrix [{n}, {g}] {kind}, {} not zero, {}",
+            self.0.nonzero(),
+            memory::human(self.0.bytes())
+        )
     }
 }
 

@@ -184,7 +184,11 @@ impl Checkpoint {
     ///
     /// # Errors
     /// A model of other dimensions, genes or seed.
-    pub fn restore(&self, model: &mut Model, adam: &mut Adam) -> Result<(Vec<Epoch>, Option<Best>)> {
+    pub fn restore(
+        &self,
+        model: &mut Model,
+        adam: &mut Adam,
+    ) -> Result<(Vec<Epoch>, Option<Best>)> {
         let doing = "resuming from a checkpoint";
         let r = &self.record;
         let refuse = |expected: String, found: String| {

@@ -140,7 +140,10 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
         if !(row.loss.is_finite() && row.gradient_norm.is_finite()) {
             return Err(not_a_number(model, &batch, &adam, &row, saved.as_deref()));
         }
-        if held_out.is_some() && epoch >= training.kl_annealing_end && is_best(&history, &row, training) {
+        if held_out.is_some()
+            && epoch >= training.kl_annealing_end
+            && is_best(&history, &row, training)
+        {
             best = Some(Best::of(model.net.vars(), epoch));
         }
         adam.step(clip(row.gradient_norm, training.gradient_clip));
@@ -157,7 +160,8 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
         let last = row.epoch == training.epochs || stop == Stop::Early;
         let due = training.save_interval > 0 && row.epoch % training.save_interval == 0;
         if let Some(folder) = checkpoints.as_deref().filter(|_| due || last || interrupted) {
-            saved = Some(checkpoint::save(folder, model, training, &adam, &history, best.as_ref())?);
+            saved =
+                Some(checkpoint::save(folder, model, training, &adam, &history, best.as_ref())?);
         }
         if interrupted && !last {
             return Err(stopped(&row, training, checkpoints.is_some(), saved.as_deref()));
@@ -256,7 +260,9 @@ impl Best {
     }
 
     fn restore(&self, model: &mut Model) -> Result<()> {
-        let find = |name: &str| self.weights.iter().find(|(n, _)| n == name).map(|(_, t)| t.shallow_clone());
+        let find = |name: &str| {
+            self.weights.iter().find(|(n, _)| n == name).map(|(_, t)| t.shallow_clone())
+        };
         model.net.vars().load(find)?;
         model.epoch = self.epoch;
         Ok(())

@@ -7,8 +7,8 @@ pub mod checkpoint;
 mod config;
 mod fit;
 mod model;
-mod split;
 pub mod record;
+mod split;
 
 pub use adam::Adam;
 pub use checkpoint::Checkpoint;

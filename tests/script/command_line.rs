@@ -76,7 +76,14 @@ fn help_lists_the_parameters() {
     let out = spatia(&["run", path.to_str().unwrap(), "--help"]);
     let said = text(&out.stdout);
     assert!(said.starts_with("Greets.\nTwice.\n"), "{said}");
-    for line in ["--who text", "Whom to greet [required]", "--times integer", "[default 2]", "--scale number", "--loud true|false"] {
+    for line in [
+        "--who text",
+        "Whom to greet [required]",
+        "--times integer",
+        "[default 2]",
+        "--scale number",
+        "--loud true|false",
+    ] {
         assert!(said.contains(line), "{said}");
     }
     assert_eq!(out.status.code(), Some(0));
@@ -103,7 +110,12 @@ fn a_failure_shows_the_line_with_a_caret() {
     let (_keep, path) = script("let a = 1\nfn f() {\n    data::read(\"nowhere.h5ad\")\n}\nf()\n");
     let out = spatia(&["run", path.to_str().unwrap()]);
     let said = text(&out.stderr);
-    assert!(said.contains("script.rhai:3:11\n  |\n3 |     data::read(\"nowhere.h5ad\")\n  |           ^"), "{said}");
+    assert!(
+        said.contains(
+            "script.rhai:3:11\n  |\n3 |     data::read(\"nowhere.h5ad\")\n  |           ^"
+        ),
+        "{said}"
+    );
     assert!(said.contains("in f\n"), "{said}");
     assert_eq!((out.status.code(), text(&out.stdout)), (Some(1), String::new()));
 }
@@ -132,7 +144,11 @@ fn version_and_info_say_what_runs() {
 #[test]
 fn an_import_is_found_beside_the_script() {
     let (folder, path) = script("import \"helper\" as h\nprint(h::twice(4))\nprint(h::broken())\n");
-    std::fs::write(folder.path().join("helper.rhai"), "fn twice(x) {\n  let y = x\n  y * 2\n}\nfn broken() {\n  nothing\n}\n").unwrap();
+    std::fs::write(
+        folder.path().join("helper.rhai"),
+        "fn twice(x) {\n  let y = x\n  y * 2\n}\nfn broken() {\n  nothing\n}\n",
+    )
+    .unwrap();
     let out = spatia(&["run", path.to_str().unwrap()]);
     assert_eq!(text(&out.stdout), "8\n");
     let said = text(&out.stderr);
@@ -151,7 +167,12 @@ fn the_console_reads_lines_from_a_pipe() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(b"let a = param(\"n\", 20, \"doc\")\nlet b = [a,\n2]\nb\nnothing\na + 1\n").unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"let a = param(\"n\", 20, \"doc\")\nlet b = [a,\n2]\nb\nnothing\na + 1\n")
+        .unwrap();
     let out = child.wait_with_output().unwrap();
     assert_eq!(text(&out.stdout), "[20, 2]\n21\n");
     assert!(text(&out.stderr).contains("no variable 'nothing'"));

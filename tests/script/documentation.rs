@@ -12,11 +12,25 @@ fn every_entry_has_a_summary_and_an_example() {
     assert!(entries.len() > 60, "{}", entries.len());
     for e in &entries {
         let summary = e.summary();
-        assert!(summary.ends_with('.') || summary.ends_with(':') && !summary.starts_with("```"), "{}: {summary}", e.name);
+        assert!(
+            summary.ends_with('.') || summary.ends_with(':') && !summary.starts_with("```"),
+            "{}: {summary}",
+            e.name
+        );
         assert!(e.example().is_some(), "{} has no example", e.name);
-        assert_eq!(e.signature.contains("options: map"), !e.options.is_empty(), "{}: options without a schema", e.name);
+        assert_eq!(
+            e.signature.contains("options: map"),
+            !e.options.is_empty(),
+            "{}: options without a schema",
+            e.name
+        );
         for o in &e.options {
-            assert!(!o.doc.is_empty() && !o.kind.is_empty(), "{}: option {} says nothing", e.name, o.key);
+            assert!(
+                !o.doc.is_empty() && !o.kind.is_empty(),
+                "{}: option {} says nothing",
+                e.name,
+                o.key
+            );
         }
     }
 }
@@ -31,12 +45,26 @@ fn every_example_runs_and_gives_what_it_says() {
     for e in docs::entries() {
         // Files of the examples go into a folder of their own.
         let code = e.example().unwrap_or("");
-        let code = ["tissue.h5ad", "spatial.npy", "true_labels.npy", "spots.csv", "run.json", "domains.png", "figure.svg"]
-            .iter()
-            .fold(code.to_owned(), |c, f| c.replace(&format!("\"{f}\""), &format!("\"{}\"", folder.path().join(f).display())))
-            .replace("\"run\"", &format!("\"{}\"", folder.path().join("run").display()));
+        let code = [
+            "tissue.h5ad",
+            "spatial.npy",
+            "true_labels.npy",
+            "spots.csv",
+            "run.json",
+            "domains.png",
+            "figure.svg",
+        ]
+        .iter()
+        .fold(code.to_owned(), |c, f| {
+            c.replace(&format!("\"{f}\""), &format!("\"{}\"", folder.path().join(f).display()))
+        })
+        .replace("\"run\"", &format!("\"{}\"", folder.path().join("run").display()));
         prepared.eval("ds = fresh.copy()", "reset").unwrap();
-        let expected = code.lines().rev().find_map(|l| l.split_once("// => ")).map(|(_, v)| v.trim().to_owned());
+        let expected = code
+            .lines()
+            .rev()
+            .find_map(|l| l.split_once("// => "))
+            .map(|(_, v)| v.trim().to_owned());
         match (prepared.eval(&code, &e.name), expected) {
             (Err(f), _) => wrong.push(format!("{}: {}", e.name, f.message)),
             (Ok(found), Some(expected)) => {
@@ -55,5 +83,8 @@ fn every_example_runs_and_gives_what_it_says() {
 fn the_reference_in_the_repository_is_what_the_sources_say() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference.md");
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(committed == docs::reference(), "docs/reference.md is behind the sources: run `make docs`");
+    assert!(
+        committed == docs::reference(),
+        "docs/reference.md is behind the sources: run `make docs`"
+    );
 }

@@ -9,7 +9,8 @@ use super::session;
 #[test]
 fn the_scripts_of_the_suite_pass() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite");
-    let mut scripts: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut scripts: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
     scripts.retain(|p| p.extension().is_some_and(|e| e == "rhai"));
     scripts.sort();
     assert!(!scripts.is_empty());
@@ -34,11 +35,22 @@ fn run(path: &Path) -> Result<(), String> {
         };
         evaluate(&mut session, &blank, &part, &name)?;
         blank = "\n".repeat(i);
-        let (column, message) = expected.split_once(' ').ok_or(format!("{name}:{}: no column", i + 1))?;
+        let (column, message) =
+            expected.split_once(' ').ok_or(format!("{name}:{}: no column", i + 1))?;
         match session.eval(&format!("{blank}{code}"), &name) {
             Ok(_) => return Err(format!("{name}:{}: no error, expected {message}", i + 1)),
-            Err(e) if !e.message.contains(message) || e.place.column.to_string() != column || e.place.line != i + 1 => {
-                return Err(format!("{name}:{}: expected {column} {message}\n  found {}:{} {}", i + 1, e.place.line, e.place.column, e.message));
+            Err(e)
+                if !e.message.contains(message)
+                    || e.place.column.to_string() != column
+                    || e.place.line != i + 1 =>
+            {
+                return Err(format!(
+                    "{name}:{}: expected {column} {message}\n  found {}:{} {}",
+                    i + 1,
+                    e.place.line,
+                    e.place.column,
+                    e.message
+                ));
             }
             Err(_) => {}
         }
@@ -48,7 +60,12 @@ fn run(path: &Path) -> Result<(), String> {
     evaluate(&mut session, &blank, &part, &name)
 }
 
-fn evaluate(session: &mut spatia::host::Session, blank: &str, part: &str, name: &str) -> Result<(), String> {
+fn evaluate(
+    session: &mut spatia::host::Session,
+    blank: &str,
+    part: &str,
+    name: &str,
+) -> Result<(), String> {
     let done = session.eval(&format!("{blank}{part}"), name);
     done.map(|_| ()).map_err(|e| spatia::host::report::render(&e, session))
 }
