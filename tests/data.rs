@@ -1,1 +1,176 @@
-//! Tests of `data`.
+//! Tests of `data` and of the parts of `base` that everything leans on.
+
+use ndarray::{Array2, array};
+use proptest::prelude::*;
+use spatia::base::{Error, Kind, files, nearest, seed};
+use spatia::data::{Csr, Dataset, Matrix, Table, Uns, Unit, keys};
+
+fn names(prefix: &str, n: usize) -> Vec<String> {
+    (0..n).map(|i| format!("{prefix}{i}")).collect()
+}
+
+fn dense(m: &Csr) -> Array2<f32> {
+    Array2::from_shape_vec((m.nrows(), m.ncols()), m.dense_rows(0..m.nrows())).unwrap()
+}
+
+prop_compose! {
+    /// A small dense matrix with many zeros.
+    fn matrix()(n in 1usize..8, g in 1usize..9)
+        (n in Just(n), g in Just(g), values in prop::collection::vec(prop_oneof![3 => Just(0u8), 2 => 1u8..200], n * g))
+        -> Array2<f32> {
+        Array2::from_shape_vec((n, g), values.into_iter().map(f32::from).collect()).unwrap()
+    }
+}
+
+proptest! {
+    #[test]
+    fn csr_agrees_with_the_dense_matrix(m in matrix(), pick in prop::collection::vec(0usize..64, 1..6)) {
+        let csr = Matrix::Dense(m.clone()).to_csr();
+        prop_assert_eq!(&dense(&csr), &m);
+        prop_assert_eq!(dense(&csr.transpose()), m.t());
+        prop_assert_eq!(csr.transpose().transpose(), csr.clone());
+        let rows: Vec<usize> = pick.iter().map(|p| p % m.nrows()).collect();
+        prop_assert_eq!(dense(&csr.select_rows(&rows)), m.select(ndarray::Axis(0), &rows));
+        let mut cols: Vec<usize> = pick.iter().map(|p| p % m.ncols()).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        cols.retain(|c| seen.insert(*c));
+        prop_assert_eq!(dense(&csr.select_cols(&cols)), m.select(ndarray::Axis(1), &cols));
+        let sums: Vec<f64> = m.rows().into_iter().map(|r| r.iter().map(|&v| f64::from(v)).sum()).collect();
+        prop_assert_eq!(csr.row_sums(), sums);
+        prop_assert_eq!(csr.transpose().row_sums(), csr.col_sums());
+        prop_assert_eq!(csr.transpose().row_positive(), csr.col_positive());
+    }
+}
+
+#[test]
+fn csr_sorts_rows_and_adds_repeated_entries() {
+    let m = Csr::new((2, 4), vec![0, 3, 4], vec![3, 1, 3, 0], vec![1.0, 2.0, 4.0, 5.0]).unwrap();
+    assert_eq!(m.row(0), (&[1u32, 3][..], &[2.0f32, 5.0][..]));
+    assert_eq!((m.get(0, 3), m.get(0, 0), m.get(1, 0)), (5.0, 0.0, 5.0));
+}
+
+#[test]
+fn csr_refuses_arrays_that_disagree() {
+    let refused = |indptr: Vec<usize>, indices: Vec<u32>, n: usize| {
+        Csr::new((2, 3), indptr, indices, vec![1.0; n]).unwrap_err().to_string()
+    };
+    assert!(refused(vec![0, 1], vec![0], 1).contains("3 entries"));
+    assert!(refused(vec![0, 2, 1], vec![0], 1).contains("ascend"));
+    assert!(refused(vec![0, 1, 2], vec![0, 3], 2).contains("column 3"));
+    assert!(refused(vec![0, 1, 2], vec![0, 1], 3).contains("2 indices"));
+    assert!(refused(vec![0, 1, 5], vec![0, 1], 2).contains("5"));
+}
+
+fn dataset() -> Dataset {
+    let x = array![[1.0f32, 0.0, 2.0], [0.0, 3.0, 0.0], [4.0, 0.0, 5.0], [0.0, 0.0, 6.0]];
+    let mut ds = Dataset::new(x.clone(), Table::new(names("s", 4)), Table::new(names("g", 3))).unwrap();
+    ds.set_layer("counts", Matrix::Dense(x).to_csr()).unwrap();
+    ds.obs_mut().set_f64("depth", &[3.0, 3.0, 9.0, 6.0]).unwrap();
+    ds.obs_mut().set_categories("layer", &[Some("b".into()), None, Some("a".into()), Some("b".into())]).unwrap();
+    ds.set_obsm(keys::SPATIAL, array![[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]).unwrap();
+    ds.set_obsp("near", Csr::new((4, 4), vec![0, 1, 2, 3, 4], vec![1, 0, 3, 2], vec![1.0; 4]).unwrap()).unwrap();
+    ds
+}
+
+#[test]
+fn selecting_spots_keeps_every_part_in_step() {
+    let mut ds = dataset();
+    ds.select_obs(&[3, 0, 2]).unwrap();
+    assert_eq!(ds.obs().index(), ["s3", "s0", "s2"]);
+    assert_eq!(ds.obs().f64("depth").unwrap(), [6.0, 3.0, 9.0]);
+    assert_eq!(ds.obs().text("layer").unwrap(), [Some("b".into()), Some("b".into()), Some("a".into())]);
+    assert_eq!((0..3).map(|r| ds.x().get(r, 2)).collect::<Vec<_>>(), [6.0, 2.0, 5.0]);
+    assert_eq!(ds.layer("counts").unwrap().get(2, 0), 4.0);
+    assert_eq!(ds.obsm()[keys::SPATIAL], array![[1.0, 1.0], [0.0, 0.0], [0.0, 1.0]]);
+    // s3 and s2 were neighbours and are now rows 0 and 2; s0's neighbour is gone.
+    let near = &ds.obsp()["near"];
+    assert_eq!((near.get(0, 2), near.get(2, 0), near.nnz()), (1.0, 1.0, 2));
+}
+
+#[test]
+fn selecting_genes_keeps_every_part_in_step() {
+    let mut ds = dataset();
+    ds.select_var(&[2, 0]).unwrap();
+    assert_eq!(ds.var().index(), ["g2", "g0"]);
+    assert_eq!((ds.x().get(2, 0), ds.x().get(2, 1)), (5.0, 4.0));
+    assert_eq!((ds.layer("counts").unwrap().get(0, 0), ds.layer("counts").unwrap().get(0, 1)), (2.0, 1.0));
+}
+
+#[test]
+fn shapes_that_disagree_are_refused_with_both() {
+    let mut ds = dataset();
+    let e = ds.set_obsm("m", Array2::zeros((3, 2))).unwrap_err().to_string();
+    assert!(e.contains("obsm[\"m\"]") && e.contains("[4, 2]") && e.contains("[3, 2]"), "{e}");
+    let e = ds.obs_mut().set_f64("depth", &[1.0]).unwrap_err().to_string();
+    assert!(e.contains("'depth'") && e.contains("4 values"), "{e}");
+    assert_eq!(ds.obs().f64("depth").unwrap()[2], 9.0, "a refused column must leave the old one");
+}
+
+#[test]
+fn what_is_not_there_is_named_with_the_nearest() {
+    let ds = dataset();
+    let e = ds.obs().column("dpeth").unwrap_err();
+    assert_eq!(e.what(), Kind::Missing);
+    assert!(e.to_string().contains("Did you mean 'depth'"), "{e}");
+    let e = ds.gene_positions(&["g0".into(), "q1".into()]).unwrap_err().to_string();
+    assert!(e.contains("1 missing, the first 'q1'"), "{e}");
+}
+
+#[test]
+fn counts_are_checked_to_be_counts() {
+    let mut ds = dataset();
+    ds.set_x(array![[0.5f32, 0.0, 2.0], [0.0, 3.0, 0.0], [4.0, 0.0, 5.0], [0.0, 0.0, 6.0]]).unwrap();
+    assert!(ds.counts().is_ok(), "layers[\"counts\"] holds them");
+    ds.set_layer("raw", ds.layer("counts").unwrap().clone()).unwrap();
+    ds.set_layer("counts", ds.x().clone()).unwrap();
+    let e = ds.counts().unwrap_err().to_string();
+    assert!(e.contains("0.5 for gene g0 in spot s0") && e.contains("raw"), "{e}");
+    for bad in [-1.0, f32::NAN, f32::INFINITY] {
+        ds.set_layer("counts", Matrix::Dense(Array2::from_elem((4, 3), bad))).unwrap();
+        assert!(ds.counts().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn coordinates_carry_their_unit() {
+    let mut ds = dataset();
+    assert_eq!(ds.coordinates().unwrap().unit, Unit::Unknown);
+    ds.uns_mut().set(&["spatial", "lib", "scalefactors", "spot_diameter_fullres"], Uns::Float(110.0));
+    let c = ds.coordinates().unwrap();
+    assert_eq!((c.unit, c.um_per_unit), (Unit::Px, Some(0.5)));
+    ds.uns_mut().set(&[keys::SPATIAL_UNIT], Uns::Text("um".into()));
+    assert_eq!(ds.coordinates().unwrap().um_per_unit, Some(1.0));
+    ds.set_obsm(keys::SPATIAL, array![[0.0, 0.0], [f64::NAN, 0.0], [0.0, 1.0], [1.0, 1.0]]).unwrap();
+    let e = ds.coordinates().unwrap_err().to_string();
+    assert!(e.contains("spot 1 (s1)"), "{e}");
+}
+
+#[test]
+fn a_failed_write_leaves_the_old_file_and_no_rubbish() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("result.txt");
+    files::write(&path, "old").unwrap();
+    let e = files::atomic(&path, |tmp| {
+        std::fs::write(tmp, "half").unwrap();
+        Err(Error::new("writing").found("a full disk"))
+    });
+    assert!(e.is_err());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    files::write(&path, "new").unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+}
+
+#[test]
+fn the_nearest_name_is_offered_only_when_it_is_near() {
+    assert_eq!(nearest::nearest("learning_rte", ["epochs", "learning_rate"]), Some("learning_rate"));
+    assert_eq!(nearest::nearest("zebra", ["epochs", "learning_rate"]), None);
+}
+
+#[test]
+fn streams_of_a_seed_differ_and_repeat() {
+    use rand::RngExt;
+    let draw = |s, t| seed::rng(s, t).random::<u64>();
+    assert_eq!(draw(1, 2), draw(1, 2));
+    assert!(draw(1, 2) != draw(1, 3) && draw(1, 2) != draw(2, 2));
+}
