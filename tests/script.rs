@@ -35,7 +35,7 @@ fn variables_functions_and_imports_last() {
 }
 
 #[test]
-fn functions_see_variables_but_cannot_rebind_them() {
+fn functions_see_and_change_variables_but_no_constants() {
     for (text, expected) in [
         ("fn f() { n }\nlet n = 1\nn += 1\nf()", "2"),
         ("let n = 5\nfn f(n) { n }\nf(7)", "7"),
@@ -47,10 +47,13 @@ fn functions_see_variables_but_cannot_rebind_them() {
         ("let n = 1\nlet add = |x| x + n\nfn twice(g) { g.call(1) + n }\ntwice(add)", "3"),
         ("fn f() { n }\nfor n in 0..3 { }\nlet n = 4\nif true { return f() }\n0", "4"),
         ("let x = 2.5\nfn f() { x + 1 }\nf()", "3.5"),
+        ("let n = 1\nfn f() { n = 2 }\nf()\nn", "2"),
+        ("let n = 1\nfn f() { n += 2 }\nf()\nn", "3"),
+        ("let a = [1]\nfn f() { a.push(2) }\nf()\na", "[1, 2]"),
     ] {
         assert_eq!(shown(text).unwrap(), expected, "{text}");
     }
-    let e = shown("let n = 1\nfn f() { n = 2 }\nf()").unwrap_err();
+    let e = shown("const N = 1\nfn f() { N = 2 }\nf()").unwrap_err();
     assert!(e.message.contains("constant"), "{e:?}");
 }
 
@@ -59,7 +62,7 @@ fn a_function_changes_an_object_behind_a_variable() {
     let text = "let ds = sim::tissue(#{ spots: 30, genes: 10, domains: 2 })
         fn mark() { ds.obs[\"again\"] = ds.obs[\"purity\"] }
         mark()
-        ds.obs.names.contains(\"again\")";
+        ds.obs.names().contains(\"again\")";
     assert_eq!(shown(text).unwrap(), "true");
 }
 

@@ -75,7 +75,7 @@ pub(super) mod methods {
     ///
     /// ```rhai
     /// ds.obs["left"] = ds.obs["purity"]
-    /// ds.obs.names.contains("left")   // => true
+    /// ds.obs.names().contains("left")   // => true
     /// ```
     #[rhai_fn(get = "obs")]
     pub fn obs(ds: &mut Dataset) -> Rows {
@@ -85,7 +85,7 @@ pub(super) mod methods {
     /// The columns of genes.
     ///
     /// ```rhai
-    /// ds.var.index[0]                 // the first gene's name
+    /// ds.var.index()[0]               // the first gene's name
     /// ```
     #[rhai_fn(get = "var")]
     pub fn var(ds: &mut Dataset) -> Rows {
@@ -106,7 +106,7 @@ pub(super) mod methods {
     /// Matrices of genes, [G,*].
     ///
     /// ```rhai
-    /// ds.varm.names                   // => []
+    /// ds.varm.names()                 // => []
     /// ```
     #[rhai_fn(get = "varm")]
     pub fn varm(ds: &mut Dataset) -> Matrices {
@@ -117,7 +117,7 @@ pub(super) mod methods {
     ///
     /// ```rhai
     /// ds.normalize()
-    /// ds.layers.names                 // => ["counts"]
+    /// ds.layers.names()               // => ["counts"]
     /// ```
     #[rhai_fn(get = "layers")]
     pub fn layers(ds: &mut Dataset) -> Layers {
@@ -202,7 +202,7 @@ pub(super) mod methods {
     /// ```rhai
     /// let other = ds.copy()
     /// other.obs["mine"] = other.obs["purity"]
-    /// ds.obs.names.contains("mine")   // => false
+    /// ds.obs.names().contains("mine")   // => false
     /// ```
     pub fn copy(ds: &mut Dataset) -> Dataset {
         Dataset::new(ds.get().clone())

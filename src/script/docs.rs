@@ -14,6 +14,7 @@ use crate::analysis::{GmmConfig, KmeansConfig};
 use crate::batch::gvae::DataConfig;
 use crate::batch::image::EncodeConfig;
 use crate::graph::{KnnConfig, RadiusConfig};
+use crate::plot::{CurvesConfig, SpatialConfig};
 use crate::prep::{FilterConfig, HvgConfig, PcaConfig};
 use crate::sim::TissueConfig;
 use crate::train::Fit;
@@ -35,6 +36,8 @@ const OPTIONS: &[(&str, fn() -> Value)] = &[
     ("models::prepare", schema::<DataConfig>),
     ("models::gvae", schema::<GvaeOptions>),
     ("train::fit", schema::<Fit>),
+    ("plot::spatial", schema::<SpatialConfig>),
+    ("plot::curves", schema::<CurvesConfig>),
     ("cluster::gmm", schema::<GmmConfig>),
     ("cluster::kmeans", schema::<KmeansConfig>),
 ];

@@ -16,6 +16,7 @@ mod image;
 mod interpreter;
 mod model;
 mod params;
+mod plot;
 mod prep;
 mod resolver;
 mod run;
@@ -55,11 +56,8 @@ const PARTS: &[Part] = &[
         exported_manifest!(run::functions),
     ),
     part("cluster", "Groups of spots.", exported_manifest!(cluster::functions)),
-    part(
-        "score",
-        "How well a result agrees with what is known.",
-        exported_manifest!(score::functions),
-    ),
+    part("score", "How well a result agrees with what is known.", exported_manifest!(score::functions)),
+    part("plot", "Maps of tissue, and curves.", exported_manifest!(plot::functions)),
     part("sim", "Tissue whose truth is known.", exported_manifest!(sim::functions)),
     part("", "Functions that stand alone.", exported_manifest!(tensor::functions)),
     part(
@@ -98,6 +96,7 @@ const PARTS: &[Part] = &[
         exported_manifest!(model::methods),
     ),
     part("Run", "What training leaves beside the trained model.", exported_manifest!(run::methods)),
+    part("Figure", "A picture, made when it is shown or saved.", exported_manifest!(plot::methods)),
     part("Error", "What `catch` gets of a call that failed.", exported_manifest!(failure::methods)),
 ];
 
@@ -125,6 +124,7 @@ fn install(engine: &mut Engine) {
     object::<graph::Graph>(engine, "Graph");
     object::<model::Model>(engine, "Model");
     object::<run::Run>(engine, "Run");
+    object::<plot::Figure>(engine, "Figure");
     object::<error::Raised>(engine, "Error");
 }
 

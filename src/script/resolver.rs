@@ -13,7 +13,7 @@ use super::source;
 use crate::base::{Error, Kind, files, nearest};
 
 /// The modules of `stdlib/`, embedded.
-pub(super) const STDLIB: &[(&str, &str)] = &[];
+pub(super) const STDLIB: &[(&str, &str)] = &[("gvae", include_str!("../../stdlib/gvae.rhai"))];
 
 pub(super) struct Resolver {
     pub state: Rc<State>,

@@ -22,7 +22,7 @@ use crate::train::{self, Config, Epoch, Fit};
 pub(super) struct Run(Rc<train::Run>);
 
 impl Run {
-    fn history(&self) -> Result<DataFrame> {
+    pub fn history(&self) -> Result<DataFrame> {
         let column = |(i, name): (usize, &&str)| {
             let values: Vec<f64> = self.0.history.iter().map(|e| e.values()[i]).collect();
             Values::new((*name).into(), values)

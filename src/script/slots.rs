@@ -3,6 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
+use ndarray::{Array1, ArrayD};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic};
 
@@ -127,9 +128,8 @@ pub(super) mod rows {
     /// The names of the columns.
     ///
     /// ```rhai
-    /// ds.obs.names.contains("domain_true")   // => true
+    /// ds.obs.names().contains("domain_true")   // => true
     /// ```
-    #[rhai_fn(get = "names")]
     pub fn names(r: &mut Rows) -> Array {
         texts(r.read(|t| t.names().into_iter().map(str::to_owned).collect::<Vec<_>>()))
     }
@@ -137,9 +137,8 @@ pub(super) mod rows {
     /// The names of the rows: barcodes of spots, names of genes.
     ///
     /// ```rhai
-    /// ds.obs.index.len()              // => 60
+    /// ds.obs.index().len()            // => 60
     /// ```
-    #[rhai_fn(get = "index")]
     pub fn index(r: &mut Rows) -> Array {
         texts(r.read(|t| t.index().to_vec()))
     }
@@ -147,9 +146,8 @@ pub(super) mod rows {
     /// The columns as a table.
     ///
     /// ```rhai
-    /// ds.obs.table.len()              // => 60
+    /// ds.obs.table().len()            // => 60
     /// ```
-    #[rhai_fn(get = "table")]
     pub fn table(r: &mut Rows) -> Table {
         Table(Rc::new(r.read(|t| t.frame().clone())))
     }
@@ -181,9 +179,8 @@ pub(super) mod matrices {
     /// The names of the matrices.
     ///
     /// ```rhai
-    /// ds.obsm.names                   // => ["spatial", "image_features"]
+    /// ds.obsm.names()                 // => ["spatial", "image_features"]
     /// ```
-    #[rhai_fn(get = "names")]
     pub fn names(m: &mut Matrices) -> Array {
         texts(m.names())
     }
@@ -225,9 +222,8 @@ pub(super) mod layers {
     /// The names of the layers.
     ///
     /// ```rhai
-    /// ds.layers.names                 // => []
+    /// ds.layers.names()               // => []
     /// ```
-    #[rhai_fn(get = "names")]
     pub fn names(l: &mut Layers) -> Array {
         texts(l.ds.get().layers().keys().cloned())
     }
@@ -259,9 +255,8 @@ pub(super) mod tree {
     /// The names at this place of the tree.
     ///
     /// ```rhai
-    /// ds.uns.names.contains("spatial_unit")   // => true
+    /// ds.uns.names().contains("spatial_unit")   // => true
     /// ```
-    #[rhai_fn(get = "names")]
     pub fn names(t: &mut Tree) -> Array {
         texts(t.names())
     }
@@ -292,7 +287,8 @@ pub(super) mod tree {
         })
     }
 
-    /// Sets a value: a text, a number, a boolean, or a part of another tree.
+    /// Sets a value: a text, a number, a boolean, an array of texts or numbers, or a part of
+    /// another tree.
     ///
     /// ```rhai
     /// ds.uns["spatial_unit"] = "px"
@@ -310,9 +306,18 @@ pub(super) mod tree {
             serde_json::Value::String(v) => Uns::Text(v),
             serde_json::Value::Number(v) if v.is_i64() => Uns::Int(v.as_i64().unwrap_or_default()),
             serde_json::Value::Number(v) => Uns::Float(v.as_f64().unwrap_or_default()),
+            serde_json::Value::Array(values) if values.iter().all(serde_json::Value::is_string) => {
+                Uns::Texts(listed(values, |v| v.as_str().map(str::to_owned)))
+            }
+            serde_json::Value::Array(values) if values.iter().all(serde_json::Value::is_i64) => {
+                Uns::Ints(listed(values, |v| v.as_i64()))
+            }
+            serde_json::Value::Array(values) if values.iter().all(serde_json::Value::is_number) => {
+                Uns::Floats(listed(values, |v| v.as_f64()))
+            }
             other => {
-                let e = Error::new(format!("setting uns[\"{key}\"]"))
-                    .expected("a text, a number or a boolean");
+                let e = Error::new(format!("setting uns[\"{key}\"]"));
+                let e = e.expected("a text, a number, a boolean, or an array of texts or of numbers");
                 return Err(e.found(other.to_string()).into());
             }
         };
@@ -320,6 +325,10 @@ pub(super) mod tree {
         t.ds.edit().uns_mut().set(&parts(&path), node);
         Ok(())
     }
+}
+
+fn listed<T>(values: Vec<serde_json::Value>, read: impl Fn(&serde_json::Value) -> Option<T>) -> ArrayD<T> {
+    Array1::from_iter(values.iter().filter_map(read)).into_dyn()
 }
 
 fn missing(slot: &str, name: &str, known: &[String]) -> Error {

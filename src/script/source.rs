@@ -124,7 +124,7 @@ impl Frame {
     }
 
     fn ends_here(&self, last: &Token<'_>, next: &Token<'_>) -> bool {
-        self.context == Context::Block && !self.header && last.can_end() && !self.carries_on(next)
+        self.context == Context::Block && !self.header && last.can_end() && last.text != ";" && !self.carries_on(next)
     }
 
     fn carries_on(&self, next: &Token<'_>) -> bool {
@@ -149,7 +149,7 @@ enum Kind {
     Word,
     /// A number, a character, a string or the last piece of an interpolated one.
     Literal,
-    /// The piece of an interpolated string before a `${`.
+    /// The piece of an interpolated string before a `${`, or of a string that is not closed.
     TextStart,
     Symbol,
     Open(Context),
@@ -250,8 +250,8 @@ impl<'a> Scanner<'a> {
             self.push(Kind::Literal, start, line);
         } else if c == '"' || c == '\'' {
             self.advance(c);
-            self.quoted(c);
-            self.push(Kind::Literal, start, line);
+            let closed = self.quoted(c);
+            self.push(if closed { Kind::Literal } else { Kind::TextStart }, start, line);
         } else if c == '`' {
             self.advance(c);
             self.template(start, line);
@@ -311,15 +311,16 @@ impl<'a> Scanner<'a> {
         self.open = true;
     }
 
-    /// The rest of a string in quotes; a backslash takes what follows it, a line's end closes it.
-    fn quoted(&mut self, quote: char) {
+    /// The rest of a string in quotes, and whether it is closed before the line ends; a backslash
+    /// takes what follows it.
+    fn quoted(&mut self, quote: char) -> bool {
         while let Some(c) = self.peek() {
             if c == '\n' {
-                return;
+                return false;
             }
             self.advance(c);
             if c == quote {
-                return;
+                return true;
             }
             if c == '\\'
                 && let Some(next) = self.peek()
@@ -328,6 +329,7 @@ impl<'a> Scanner<'a> {
             }
         }
         self.open = true;
+        false
     }
 
     /// The number of hashes when a raw string (`#"..."#`) starts here.

@@ -28,7 +28,7 @@ pub(super) mod methods {
     /// The names of the columns.
     ///
     /// ```rhai
-    /// ds.obs.table.columns.contains("discordant")   // => true
+    /// ds.obs.table().columns.contains("discordant")   // => true
     /// ```
     #[rhai_fn(get = "columns")]
     pub fn columns(t: &mut Table) -> Array {
@@ -38,7 +38,7 @@ pub(super) mod methods {
     /// How many rows there are.
     ///
     /// ```rhai
-    /// ds.obs.table.len()              // => 60
+    /// ds.obs.table().len()              // => 60
     /// ```
     pub fn len(t: &mut Table) -> i64 {
         t.0.height() as i64
@@ -47,7 +47,7 @@ pub(super) mod methods {
     /// The column of a name.
     ///
     /// ```rhai
-    /// ds.obs.table["purity"].len()    // => 60
+    /// ds.obs.table()["purity"].len()    // => 60
     /// ```
     #[rhai_fn(index_get, return_raw)]
     pub fn column(t: &mut Table, name: &str) -> Outcome<Column> {
@@ -64,7 +64,7 @@ pub(super) mod methods {
     /// Writes the table as text, by commas (`.csv`) or tabs (`.tsv`).
     ///
     /// ```rhai
-    /// ds.obs.table.save("spots.csv")
+    /// ds.obs.table().save("spots.csv")
     /// ```
     #[rhai_fn(return_raw)]
     pub fn save(t: &mut Table, path: &str) -> Outcome<()> {

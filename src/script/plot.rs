@@ -1,0 +1,91 @@
+//! `Figure` and `plot::`: maps of tissue and curves.
+
+use std::fmt;
+use std::path::Path;
+use std::rc::Rc;
+
+use rhai::plugin::*;
+use rhai::{Dynamic, Map};
+
+use super::convert::{Outcome, parse};
+use super::dataset::Dataset;
+use super::run::Run;
+use super::table::Table;
+use crate::base::Result;
+use crate::plot::{self, Body, CurvesConfig, SpatialConfig};
+
+/// A handle; figures never change.
+#[derive(Clone)]
+pub(super) struct Figure(Rc<plot::Figure>);
+
+impl Figure {
+    fn new(figure: plot::Figure) -> Self {
+        Self(Rc::new(figure))
+    }
+
+    pub fn png(&self) -> Result<Vec<u8>> {
+        self.0.to_png(None)
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.0.body {
+            Body::Map(_) => "map",
+            Body::Chart(_) => "chart",
+        };
+        write!(f, "Figure \"{}\", a {kind}; figure.save(\"name.png\") writes it", self.0.title)
+    }
+}
+
+#[export_module(manifest)]
+pub(super) mod functions {
+    /// Spots where they lie, over the tissue image where there is one, coloured by a column of
+    /// `obs` or by a gene.
+    ///
+    /// ```rhai
+    /// plot::spatial(ds, "domain_true").save("domains.png")
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn spatial(ds: Dataset, color: &str, options: Map) -> Outcome<Figure> {
+        let mut options = options;
+        options.insert("color".into(), Dynamic::from(color.to_owned()));
+        Ok(Figure::new(plot::spatial(&ds.get(), &parse::<SpatialConfig>(options, "spatial")?)?))
+    }
+
+    /// Columns of a table as curves.
+    ///
+    /// ```rhai
+    /// let model = models::gvae(ds, #{ hidden_dim: 8, device: "cpu" })
+    /// let run = train::fit(model, ds, g, #{ epochs: 2 })
+    /// plot::curves(run.history, #{ x: "epoch" }).save("figure.svg")
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn curves(table: Table, options: Map) -> Outcome<Figure> {
+        Ok(Figure::new(plot::curves(&table.0, &parse::<CurvesConfig>(options, "curves")?)?))
+    }
+
+    /// The losses of a run, epoch by epoch.
+    ///
+    /// ```rhai
+    /// let model = models::gvae(ds, #{ hidden_dim: 8, device: "cpu" })
+    /// plot::training(train::fit(model, ds, g, #{ epochs: 2 }))
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn training(run: Run) -> Outcome<Figure> {
+        Ok(Figure::new(plot::curves(&run.history()?, &CurvesConfig::default())?))
+    }
+}
+
+#[export_module(manifest)]
+pub(super) mod methods {
+    /// Writes a `.png` or `.svg` file, whole or not at all.
+    ///
+    /// ```rhai
+    /// plot::spatial(ds, "purity").save("figure.svg")
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn save(figure: &mut Figure, path: &str) -> Outcome<()> {
+        Ok(figure.0.save(Path::new(path))?)
+    }
+}
