@@ -24,8 +24,10 @@ pub const PRELUDE: &str = "let ds = sim::tissue(#{ spots: 60, genes: 40, domains
 let g = graph::knn(ds, #{ k: 6 })
 ";
 
-/// The configuration behind each function that takes an option map.
-const OPTIONS: &[(&str, fn() -> Value)] = &[
+/// A function that takes an option map, and the JSON schema of its configuration.
+type Documented = (&'static str, fn() -> Value);
+
+const OPTIONS: &[Documented] = &[
     ("Dataset.filter", schema::<FilterConfig>),
     ("Dataset.select_hvg", schema::<HvgConfig>),
     ("prep::pca", schema::<PcaConfig>),

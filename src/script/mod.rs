@@ -2,6 +2,8 @@
 //!
 //! Imports all layers below; no loops and no arithmetic here.
 
+#![expect(clippy::unwrap_used, reason = "rhai's #[export_module] expands to them")]
+
 mod bind;
 mod cluster;
 mod column;
@@ -56,7 +58,11 @@ const PARTS: &[Part] = &[
         exported_manifest!(run::functions),
     ),
     part("cluster", "Groups of spots.", exported_manifest!(cluster::functions)),
-    part("score", "How well a result agrees with what is known.", exported_manifest!(score::functions)),
+    part(
+        "score",
+        "How well a result agrees with what is known.",
+        exported_manifest!(score::functions),
+    ),
     part("plot", "Maps of tissue, and curves.", exported_manifest!(plot::functions)),
     part("sim", "Tissue whose truth is known.", exported_manifest!(sim::functions)),
     part("", "Functions that stand alone.", exported_manifest!(tensor::functions)),

@@ -317,7 +317,8 @@ pub(super) mod tree {
             }
             other => {
                 let e = Error::new(format!("setting uns[\"{key}\"]"));
-                let e = e.expected("a text, a number, a boolean, or an array of texts or of numbers");
+                let e =
+                    e.expected("a text, a number, a boolean, or an array of texts or of numbers");
                 return Err(e.found(other.to_string()).into());
             }
         };
@@ -327,7 +328,10 @@ pub(super) mod tree {
     }
 }
 
-fn listed<T>(values: Vec<serde_json::Value>, read: impl Fn(&serde_json::Value) -> Option<T>) -> ArrayD<T> {
+fn listed<T>(
+    values: Vec<serde_json::Value>,
+    read: impl Fn(&serde_json::Value) -> Option<T>,
+) -> ArrayD<T> {
     Array1::from_iter(values.iter().filter_map(read)).into_dyn()
 }
 
