@@ -3,7 +3,7 @@
 use ndarray::{Array2, array};
 use proptest::prelude::*;
 use spatia::base::{Error, Kind, files, nearest, seed};
-use spatia::data::{Csr, Dataset, Matrix, Table, Uns, Unit, keys};
+use spatia::data::{Csr, Dataset, Matrix, Table, Unit, Uns, keys};
 
 fn names(prefix: &str, n: usize) -> Vec<String> {
     (0..n).map(|i| format!("{prefix}{i}")).collect()
@@ -63,12 +63,19 @@ fn csr_refuses_arrays_that_disagree() {
 
 fn dataset() -> Dataset {
     let x = array![[1.0f32, 0.0, 2.0], [0.0, 3.0, 0.0], [4.0, 0.0, 5.0], [0.0, 0.0, 6.0]];
-    let mut ds = Dataset::new(x.clone(), Table::new(names("s", 4)), Table::new(names("g", 3))).unwrap();
+    let mut ds =
+        Dataset::new(x.clone(), Table::new(names("s", 4)), Table::new(names("g", 3))).unwrap();
     ds.set_layer("counts", Matrix::Dense(x).to_csr()).unwrap();
     ds.obs_mut().set_f64("depth", &[3.0, 3.0, 9.0, 6.0]).unwrap();
-    ds.obs_mut().set_categories("layer", &[Some("b".into()), None, Some("a".into()), Some("b".into())]).unwrap();
+    ds.obs_mut()
+        .set_categories("layer", &[Some("b".into()), None, Some("a".into()), Some("b".into())])
+        .unwrap();
     ds.set_obsm(keys::SPATIAL, array![[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]).unwrap();
-    ds.set_obsp("near", Csr::new((4, 4), vec![0, 1, 2, 3, 4], vec![1, 0, 3, 2], vec![1.0; 4]).unwrap()).unwrap();
+    ds.set_obsp(
+        "near",
+        Csr::new((4, 4), vec![0, 1, 2, 3, 4], vec![1, 0, 3, 2], vec![1.0; 4]).unwrap(),
+    )
+    .unwrap();
     ds
 }
 
@@ -78,7 +85,10 @@ fn selecting_spots_keeps_every_part_in_step() {
     ds.select_obs(&[3, 0, 2]).unwrap();
     assert_eq!(ds.obs().index(), ["s3", "s0", "s2"]);
     assert_eq!(ds.obs().f64("depth").unwrap(), [6.0, 3.0, 9.0]);
-    assert_eq!(ds.obs().text("layer").unwrap(), [Some("b".into()), Some("b".into()), Some("a".into())]);
+    assert_eq!(
+        ds.obs().text("layer").unwrap(),
+        [Some("b".into()), Some("b".into()), Some("a".into())]
+    );
     assert_eq!((0..3).map(|r| ds.x().get(r, 2)).collect::<Vec<_>>(), [6.0, 2.0, 5.0]);
     assert_eq!(ds.layer("counts").unwrap().get(2, 0), 4.0);
     assert_eq!(ds.obsm()[keys::SPATIAL], array![[1.0, 1.0], [0.0, 0.0], [0.0, 1.0]]);
@@ -93,7 +103,10 @@ fn selecting_genes_keeps_every_part_in_step() {
     ds.select_var(&[2, 0]).unwrap();
     assert_eq!(ds.var().index(), ["g2", "g0"]);
     assert_eq!((ds.x().get(2, 0), ds.x().get(2, 1)), (5.0, 4.0));
-    assert_eq!((ds.layer("counts").unwrap().get(0, 0), ds.layer("counts").unwrap().get(0, 1)), (2.0, 1.0));
+    assert_eq!(
+        (ds.layer("counts").unwrap().get(0, 0), ds.layer("counts").unwrap().get(0, 1)),
+        (2.0, 1.0)
+    );
 }
 
 #[test]
@@ -119,7 +132,8 @@ fn what_is_not_there_is_named_with_the_nearest() {
 #[test]
 fn counts_are_checked_to_be_counts() {
     let mut ds = dataset();
-    ds.set_x(array![[0.5f32, 0.0, 2.0], [0.0, 3.0, 0.0], [4.0, 0.0, 5.0], [0.0, 0.0, 6.0]]).unwrap();
+    ds.set_x(array![[0.5f32, 0.0, 2.0], [0.0, 3.0, 0.0], [4.0, 0.0, 5.0], [0.0, 0.0, 6.0]])
+        .unwrap();
     assert!(ds.counts().is_ok(), "layers[\"counts\"] holds them");
     ds.set_layer("raw", ds.layer("counts").unwrap().clone()).unwrap();
     ds.set_layer("counts", ds.x().clone()).unwrap();
@@ -135,12 +149,14 @@ fn counts_are_checked_to_be_counts() {
 fn coordinates_carry_their_unit() {
     let mut ds = dataset();
     assert_eq!(ds.coordinates().unwrap().unit, Unit::Unknown);
-    ds.uns_mut().set(&["spatial", "lib", "scalefactors", "spot_diameter_fullres"], Uns::Float(110.0));
+    ds.uns_mut()
+        .set(&["spatial", "lib", "scalefactors", "spot_diameter_fullres"], Uns::Float(110.0));
     let c = ds.coordinates().unwrap();
     assert_eq!((c.unit, c.um_per_unit), (Unit::Px, Some(0.5)));
     ds.uns_mut().set(&[keys::SPATIAL_UNIT], Uns::Text("um".into()));
     assert_eq!(ds.coordinates().unwrap().um_per_unit, Some(1.0));
-    ds.set_obsm(keys::SPATIAL, array![[0.0, 0.0], [f64::NAN, 0.0], [0.0, 1.0], [1.0, 1.0]]).unwrap();
+    ds.set_obsm(keys::SPATIAL, array![[0.0, 0.0], [f64::NAN, 0.0], [0.0, 1.0], [1.0, 1.0]])
+        .unwrap();
     let e = ds.coordinates().unwrap_err().to_string();
     assert!(e.contains("spot 1 (s1)"), "{e}");
 }
@@ -163,7 +179,10 @@ fn a_failed_write_leaves_the_old_file_and_no_rubbish() {
 
 #[test]
 fn the_nearest_name_is_offered_only_when_it_is_near() {
-    assert_eq!(nearest::nearest("learning_rte", ["epochs", "learning_rate"]), Some("learning_rate"));
+    assert_eq!(
+        nearest::nearest("learning_rte", ["epochs", "learning_rate"]),
+        Some("learning_rate")
+    );
     assert_eq!(nearest::nearest("zebra", ["epochs", "learning_rate"]), None);
 }
 

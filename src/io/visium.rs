@@ -115,7 +115,8 @@ fn locate(path: &Path) -> Result<PathBuf> {
 /// Names of files for a message, the first 12.
 pub(super) fn named(files: &[PathBuf]) -> String {
     let names = files.iter().filter_map(|f| Some(f.file_name()?.to_string_lossy().into_owned()));
-    let more = if files.len() > 12 { format!(", ... ({} in all)", files.len()) } else { String::new() };
+    let more =
+        if files.len() > 12 { format!(", ... ({} in all)", files.len()) } else { String::new() };
     let text = names.take(12).collect::<Vec<_>>().join(", ") + more.as_str();
     if text.is_empty() { "nothing in it".into() } else { text }
 }

@@ -56,7 +56,11 @@ const PARTS: &[Part] = &[
         exported_manifest!(run::functions),
     ),
     part("cluster", "Groups of spots.", exported_manifest!(cluster::functions)),
-    part("score", "How well a result agrees with what is known.", exported_manifest!(score::functions)),
+    part(
+        "score",
+        "How well a result agrees with what is known.",
+        exported_manifest!(score::functions),
+    ),
     part("plot", "Maps of tissue, and curves.", exported_manifest!(plot::functions)),
     part("sim", "Tissue whose truth is known.", exported_manifest!(sim::functions)),
     part("", "Functions that stand alone.", exported_manifest!(tensor::functions)),

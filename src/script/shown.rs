@@ -10,6 +10,8 @@ pub(super) fn show(engine: &Engine, value: Dynamic) -> Shown {
     let png = value.clone().try_cast::<Figure>().and_then(|f| f.png().ok());
     let mut scope = Scope::new();
     scope.push_dynamic("value", value);
-    let text = engine.eval_expression_with_scope::<String>(&mut scope, "value.to_debug()").unwrap_or_default();
+    let text = engine
+        .eval_expression_with_scope::<String>(&mut scope, "value.to_debug()")
+        .unwrap_or_default();
     Shown { text, png }
 }

@@ -124,6 +124,7 @@ fn texts(names: impl IntoIterator<Item = impl Into<String>>) -> Array {
 }
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod rows {
     /// The names of the columns.
     ///
@@ -175,6 +176,7 @@ pub(super) mod rows {
 }
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod matrices {
     /// The names of the matrices.
     ///
@@ -218,6 +220,7 @@ pub(super) mod matrices {
 }
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod layers {
     /// The names of the layers.
     ///
@@ -251,6 +254,7 @@ pub(super) mod layers {
 }
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod tree {
     /// The names at this place of the tree.
     ///
@@ -317,7 +321,8 @@ pub(super) mod tree {
             }
             other => {
                 let e = Error::new(format!("setting uns[\"{key}\"]"));
-                let e = e.expected("a text, a number, a boolean, or an array of texts or of numbers");
+                let e =
+                    e.expected("a text, a number, a boolean, or an array of texts or of numbers");
                 return Err(e.found(other.to_string()).into());
             }
         };
@@ -327,7 +332,10 @@ pub(super) mod tree {
     }
 }
 
-fn listed<T>(values: Vec<serde_json::Value>, read: impl Fn(&serde_json::Value) -> Option<T>) -> ArrayD<T> {
+fn listed<T>(
+    values: Vec<serde_json::Value>,
+    read: impl Fn(&serde_json::Value) -> Option<T>,
+) -> ArrayD<T> {
     Array1::from_iter(values.iter().filter_map(read)).into_dyn()
 }
 

@@ -124,7 +124,11 @@ impl Frame {
     }
 
     fn ends_here(&self, last: &Token<'_>, next: &Token<'_>) -> bool {
-        self.context == Context::Block && !self.header && last.can_end() && last.text != ";" && !self.carries_on(next)
+        self.context == Context::Block
+            && !self.header
+            && last.can_end()
+            && last.text != ";"
+            && !self.carries_on(next)
     }
 
     fn carries_on(&self, next: &Token<'_>) -> bool {
