@@ -145,8 +145,13 @@ fn describe(error: &EvalAltResult, known: &[String]) -> (Kind, String) {
         ),
         EvalAltResult::ErrorFunctionNotFound(call, _) => {
             let name = call.split(" (").next().unwrap_or(call);
-            let call =
-                call.replacen(" (", "(", 1).replace("&str | ImmutableString | String", "text");
+            let words = [
+                (" (", "("),
+                ("&str | ImmutableString | String", "text"),
+                ("i64", "int"),
+                ("f64", "float"),
+            ];
+            let call = words.iter().fold(call.clone(), |c, (rust, ours)| c.replace(rust, ours));
             (Kind::Missing, sentence(format!("there is no function {call}"), docs::meant(name)))
         }
         EvalAltResult::ErrorDotExpr(said, _) => {
