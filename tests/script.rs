@@ -1,6 +1,7 @@
 //! The language: statements without semicolons, parameters, errors, documentation, the suite of
 //! scripts, and the command line.
 
+mod analyses;
 mod command_line;
 mod documentation;
 mod source;
@@ -87,7 +88,7 @@ fn an_error_says_where_and_keeps_its_kind() {
         ("\n  data::read(\"nowhere.h5ad\")", 2, 9, Kind::Missing, "nowhere.h5ad"),
         ("sim::tissue(#{ spot: 3 })", 1, 6, Kind::Invalid, "Did you mean 'spots'"),
         ("throw \"mine\"", 1, 1, Kind::Invalid, "mine"),
-        ("nothing(1)", 1, 1, Kind::Invalid, "nothing"),
+        ("nothing(1)", 1, 1, Kind::Missing, "no function nothing(int)"),
     ] {
         let e = shown(text).unwrap_err();
         assert_eq!(

@@ -44,6 +44,7 @@ impl fmt::Display for Column {
 }
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod methods {
     /// What the column is called.
     ///

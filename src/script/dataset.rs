@@ -40,6 +40,7 @@ impl fmt::Display for Dataset {
 }
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod methods {
     /// How many spots or cells there are.
     ///

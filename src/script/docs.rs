@@ -11,6 +11,7 @@ use super::bind::Part;
 use super::model::GvaeOptions;
 use super::{PARTS, STDLIB};
 use crate::analysis::{GmmConfig, KmeansConfig};
+use crate::base::nearest;
 use crate::batch::gvae::DataConfig;
 use crate::batch::image::EncodeConfig;
 use crate::graph::{KnnConfig, RadiusConfig};
@@ -24,10 +25,10 @@ pub const PRELUDE: &str = "let ds = sim::tissue(#{ spots: 60, genes: 40, domains
 let g = graph::knn(ds, #{ k: 6 })
 ";
 
-/// A function that takes an option map, and the JSON schema of its configuration.
-type Documented = (&'static str, fn() -> Value);
+type Schema = fn() -> Value;
 
-const OPTIONS: &[Documented] = &[
+/// The configuration behind each function that takes an option map.
+const OPTIONS: &[(&str, Schema)] = &[
     ("Dataset.filter", schema::<FilterConfig>),
     ("Dataset.select_hvg", schema::<HvgConfig>),
     ("prep::pca", schema::<PcaConfig>),
@@ -220,6 +221,28 @@ fn kind(property: &Value, root: &Value) -> String {
             .or_else(|| several("allOf"))
             .unwrap_or_default(),
     }
+}
+
+/// How a call that was not found may have been meant: the ways to write what has its name, or the
+/// nearest name.
+pub(super) fn meant(name: &str) -> String {
+    let entries = entries();
+    let bare = |e: &Entry| e.name.rsplit(['.', ':']).next().unwrap_or_default().to_owned();
+    let written = bare_name(name);
+    let same = entries.iter().filter(|e| bare(e) == written).map(|e| e.signature.as_str());
+    let same: Vec<&str> = same.collect();
+    if !same.is_empty() {
+        return format!("There is: {}", same.join("; "));
+    }
+    let names: Vec<String> = entries.iter().map(bare).collect();
+    let near = nearest::nearest(written, names.iter().map(String::as_str)).unwrap_or_default();
+    let near: Vec<&str> =
+        entries.iter().filter(|e| bare(e) == near).map(|e| e.signature.as_str()).collect();
+    if near.is_empty() { String::new() } else { format!("Did you mean {}?", near.join("; ")) }
+}
+
+fn bare_name(name: &str) -> &str {
+    name.rsplit("::").next().unwrap_or(name).trim()
 }
 
 /// The reference of the language, in Markdown.

@@ -9,6 +9,7 @@ use std::sync::Once;
 
 use rhai::{Dynamic, EvalAltResult, ParseError, Position};
 
+use super::docs;
 use crate::base::{Error, Kind, nearest};
 
 /// What a failing script leaves, as plain data.
@@ -142,6 +143,21 @@ fn describe(error: &EvalAltResult, known: &[String]) -> (Kind, String) {
             Kind::Missing,
             format!("there is no variable '{name}'. {}", nearest::advice(name, known())),
         ),
+        EvalAltResult::ErrorFunctionNotFound(call, _) => {
+            let name = call.split(" (").next().unwrap_or(call);
+            let words = [
+                (" (", "("),
+                ("&str | ImmutableString | String", "text"),
+                ("i64", "int"),
+                ("f64", "float"),
+            ];
+            let call = words.iter().fold(call.clone(), |c, (rust, ours)| c.replace(rust, ours));
+            (Kind::Missing, sentence(format!("there is no function {call}"), docs::meant(name)))
+        }
+        EvalAltResult::ErrorDotExpr(said, _) => {
+            let name = said.split('\'').nth(1).unwrap_or_default();
+            (Kind::Missing, sentence(lower_first(said), docs::meant(name)))
+        }
         EvalAltResult::ErrorParsing(e, _) => (Kind::Invalid, format!("syntax error: {e}")),
         EvalAltResult::ErrorSystem(doing, e) if doing.is_empty() => (Kind::Io, e.to_string()),
         other => {
@@ -153,6 +169,15 @@ fn describe(error: &EvalAltResult, known: &[String]) -> (Kind, String) {
             (Kind::Invalid, bare)
         }
     }
+}
+
+fn sentence(what: String, advice: String) -> String {
+    if advice.is_empty() { what } else { format!("{what}. {advice}") }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map(|c| c.to_lowercase().chain(rest).collect()).unwrap_or_default()
 }
 
 thread_local! {

@@ -5,6 +5,7 @@ use rhai::plugin::*;
 use super::error::Raised;
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod methods {
     /// What was being done, what was expected, what was found, and what to do.
     ///

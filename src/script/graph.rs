@@ -72,6 +72,7 @@ pub(super) mod functions {
 }
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod methods {
     /// How many spots there are.
     ///

@@ -78,6 +78,7 @@ pub(super) mod functions {
 }
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod methods {
     /// Writes a `.png` or `.svg` file, whole or not at all.
     ///

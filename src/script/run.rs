@@ -103,6 +103,7 @@ pub(super) mod functions {
 }
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod methods {
     /// A row an epoch: losses, the weight of the KL divergence, the gradient's norm, seconds.
     ///

@@ -124,6 +124,7 @@ fn texts(names: impl IntoIterator<Item = impl Into<String>>) -> Array {
 }
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod rows {
     /// The names of the columns.
     ///
@@ -175,6 +176,7 @@ pub(super) mod rows {
 }
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod matrices {
     /// The names of the matrices.
     ///
@@ -218,6 +220,7 @@ pub(super) mod matrices {
 }
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod layers {
     /// The names of the layers.
     ///
@@ -251,6 +254,7 @@ pub(super) mod layers {
 }
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod tree {
     /// The names at this place of the tree.
     ///

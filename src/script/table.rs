@@ -24,6 +24,7 @@ impl fmt::Display for Table {
 }
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod methods {
     /// The names of the columns.
     ///

@@ -109,6 +109,7 @@ impl fmt::Display for Tensor {
 }
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod methods {
     /// The length of each axis.
     ///

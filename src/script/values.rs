@@ -37,6 +37,7 @@ impl fmt::Display for Matrix {
 }
 
 #[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod methods {
     /// Spots and genes.
     ///
