@@ -182,17 +182,23 @@ fn best_epoch(run: &Run) -> u64 {
 #[test]
 fn the_spots_kept_out_choose_the_epoch() {
     let dir = tempfile::tempdir().unwrap();
-    let mut chosen = options(60);
-    chosen.training.learning_rate = 0.1;
+    let mut chosen = options(120);
+    chosen.training = TrainConfig { learning_rate: 0.01, save_interval: 20, ..chosen.training };
     chosen.checkpoints = Some(dir.path().into());
     let (ds, graph) = tissue();
-    let mut m = model(&ds, 4);
+    // Wide enough to learn 135 spots by heart.
+    let wide = || {
+        let config = GvaeConfig { hidden_dim: 96, latent_dim: 8, num_heads: 2, dropout: 0.0 };
+        let options = ModelOptions { seed: 4, device: "cpu".into(), data: DataConfig::default() };
+        Model::new(&ds, config, options).unwrap()
+    };
+    let mut m = wide();
     let run = fit(&mut m, &ds, &graph, &chosen).unwrap();
     assert_eq!(run.epoch, best_epoch(&run));
-    assert!(run.epoch < 56, "a step so large overshoots before the end: {}", run.epoch);
+    assert!(run.epoch < 100, "it should overfit before the end: {}", run.epoch);
     let returned = bytes(&m.extract(&ds, &graph).unwrap());
     let checkpoint = Checkpoint::read(dir.path()).unwrap();
-    assert_eq!((checkpoint.record.epoch, checkpoint.record.best_epoch), (60, Some(run.epoch)));
+    assert_eq!((checkpoint.record.epoch, checkpoint.record.best_epoch), (120, Some(run.epoch)));
     let loaded = checkpoint.model("cpu").unwrap();
     assert!(
         returned == bytes(&loaded.extract(&ds, &graph).unwrap()),
@@ -200,8 +206,8 @@ fn the_spots_kept_out_choose_the_epoch() {
     );
 
     // Resumed after the best epoch, the run still knows it.
-    let late = dir.path().join("checkpoint_epoch_0056.safetensors");
-    let mut resumed = model(&ds, 4);
+    let late = dir.path().join("checkpoint_epoch_0100.safetensors");
+    let mut resumed = wide();
     let again = fit(
         &mut resumed,
         &ds,
@@ -215,8 +221,8 @@ fn the_spots_kept_out_choose_the_epoch() {
     // Without such spots the model is that of the last epoch.
     let mut all = Fit { checkpoints: None, ..chosen };
     all.training.validation = 0.0;
-    let last = fit(&mut model(&ds, 4), &ds, &graph, &all).unwrap();
-    assert_eq!(last.epoch, 60);
+    let last = fit(&mut wide(), &ds, &graph, &all).unwrap();
+    assert_eq!(last.epoch, 120);
     assert!(last.history.iter().all(|e| e.validation_nll.is_nan()));
 }
 
