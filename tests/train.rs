@@ -11,7 +11,7 @@ use spatia::io::npy;
 
 use spatia::models::GvaeConfig;
 use spatia::sim::{self, TissueConfig};
-use spatia::train::{
+use spatia::train::{Epoch,
     Checkpoint, Config, Extracted, Fit, Model, ModelOptions, Run, TrainConfig, fit,
 };
 
@@ -166,12 +166,58 @@ fn training_stops_early_when_asked_to() {
     patient.training = TrainConfig { patience: 3, learning_rate: 0.05, ..patient.training };
     let (_, run) = train(4, &patient);
     assert_eq!(run.stop, spatia::train::Stop::Early);
-    let settled = &run.history[5..];
-    let best = settled.iter().map(|e| e.loss).fold(f64::INFINITY, f64::min);
+    let best = best_epoch(&run);
+    assert_eq!(run.history.len() as u64, best + 1 + 3, "three epochs after the best");
+    assert_eq!(run.epoch, best);
+}
+
+/// The epoch after annealing whose held-out spots had the lowest loss, counted from 0: its weights
+/// are those before its own step.
+fn best_epoch(run: &Run) -> u64 {
+    let loss = |e: &Epoch| e.validation_nll + e.validation_kl;
+    let best = run.history[5..].iter().min_by(|a, b| loss(a).total_cmp(&loss(b))).unwrap();
+    best.epoch - 1
+}
+
+#[test]
+fn the_spots_kept_out_choose_the_epoch() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut chosen = options(60);
+    chosen.training.learning_rate = 0.02;
+    chosen.checkpoints = Some(dir.path().into());
+    let (ds, graph) = tissue();
+    let mut m = model(&ds, 4);
+    let run = fit(&mut m, &ds, &graph, &chosen).unwrap();
+    assert_eq!(run.epoch, best_epoch(&run));
+    assert!(run.epoch < 59, "this learning rate overfits well before the end: {}", run.epoch);
+    let returned = bytes(&m.extract(&ds, &graph).unwrap());
+    let checkpoint = Checkpoint::read(dir.path()).unwrap();
+    assert_eq!((checkpoint.record.epoch, checkpoint.record.best_epoch), (60, Some(run.epoch)));
+    let loaded = checkpoint.model("cpu").unwrap();
     assert!(
-        settled[settled.len() - 3..].iter().all(|e| e.loss > best),
-        "the last three are no better"
+        returned == bytes(&loaded.extract(&ds, &graph).unwrap()),
+        "the checkpoint's model is the one returned"
     );
+
+    // Resumed after the best epoch, the run still knows it.
+    let late = dir.path().join("checkpoint_epoch_0056.safetensors");
+    let mut resumed = model(&ds, 4);
+    let again = fit(
+        &mut resumed,
+        &ds,
+        &graph,
+        &Fit { checkpoints: None, resume: Some(late), ..chosen.clone() },
+    )
+    .unwrap();
+    assert_eq!(again.epoch, run.epoch);
+    assert!(returned == bytes(&resumed.extract(&ds, &graph).unwrap()));
+
+    // Without such spots the model is that of the last epoch.
+    let mut all = Fit { checkpoints: None, ..chosen };
+    all.training.validation = 0.0;
+    let last = fit(&mut model(&ds, 4), &ds, &graph, &all).unwrap();
+    assert_eq!(last.epoch, 60);
+    assert!(last.history.iter().all(|e| e.validation_nll.is_nan()));
 }
 
 #[test]

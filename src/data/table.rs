@@ -4,6 +4,9 @@ use polars::prelude::*;
 
 use crate::base::{Error, Kind, Result, nearest};
 
+/// The categories of a column in their order, and the code of each row, `None` where it is missing.
+pub type Codes = (Vec<String>, Vec<Option<u32>>);
+
 /// Columns of a polars frame with a name for each row.
 #[derive(Clone, Debug)]
 pub struct Table {
@@ -110,7 +113,7 @@ impl Table {
 
     /// The categories of a categorical column in their order, and the code of each row; `None`
     /// for a column of another type.
-    pub fn codes(&self, name: &str) -> Result<Option<(Vec<String>, Vec<Option<u32>>)>> {
+    pub fn codes(&self, name: &str) -> Result<Option<Codes>> {
         let values = match self.column(name)?.dtype() {
             DataType::Enum(..) | DataType::Categorical(..) => self.text(name)?,
             _ => return Ok(None),

@@ -69,10 +69,10 @@ fn matrix(f: &Group) -> Result<Dataset> {
 pub(super) fn genomes(f: &Group) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for name in h5::names(f)? {
-        if let Some(Node::Group(g)) = h5::node(f, &name)? {
-            if ["barcodes", "gene_names", "indptr"].iter().all(|m| g.link_exists(m)) {
-                found.push(name);
-            }
+        if let Some(Node::Group(g)) = h5::node(f, &name)?
+            && ["barcodes", "gene_names", "indptr"].iter().all(|m| g.link_exists(m))
+        {
+            found.push(name);
         }
     }
     Ok(found)

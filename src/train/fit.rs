@@ -151,14 +151,14 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
         model.epoch = row.epoch;
         history.push(row);
 
-        let milestone = row.epoch % training.log_interval == 0 || row.epoch == 1;
+        let milestone = row.epoch.is_multiple_of(training.log_interval) || row.epoch == 1;
         job.step(row.epoch, &row.to_string(), milestone);
         let interrupted = interrupt::requested();
         if out_of_patience(&history, training) {
             stop = Stop::Early;
         }
         let last = row.epoch == training.epochs || stop == Stop::Early;
-        let due = training.save_interval > 0 && row.epoch % training.save_interval == 0;
+        let due = training.save_interval > 0 && row.epoch.is_multiple_of(training.save_interval);
         if let Some(folder) = checkpoints.as_deref().filter(|_| due || last || interrupted) {
             saved =
                 Some(checkpoint::save(folder, model, training, &adam, &history, best.as_ref())?);

@@ -89,15 +89,15 @@ pub(super) fn sparse(g: &Group, expected: Option<(usize, usize)>) -> Result<Csr>
     Ok(Csr::new((shape.1, shape.0), indptr, indices, values).map_err(within)?.transpose())
 }
 
+/// A matrix with the names of its columns, where they have names.
+type Named = (Array2<f64>, Option<Vec<String>>);
+
 /// A matrix beside the rows (`obsm`, `varm`), with the names of its columns where it is a data
 /// frame; `None`, with a note, for kinds that are not read.
 ///
 /// # Shapes
 /// [rows, *]; one value a row is a single column.
-pub(super) fn beside(
-    node: &Node,
-    rows: usize,
-) -> Result<Option<(Array2<f64>, Option<Vec<String>>)>> {
+pub(super) fn beside(node: &Node, rows: usize) -> Result<Option<Named>> {
     match node {
         Node::Array(d) => {
             let Some(array) = h5::array(d)? else {

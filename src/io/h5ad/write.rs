@@ -235,9 +235,10 @@ fn column(g: &Group, name: &str, table: &Table) -> Result<()> {
     }
     let series = table.column(name)?.as_materialized_series();
     let failed = |e| Error::io("reading its values", e);
-    let missing: Vec<bool> = (series.null_count() > 0)
-        .then(|| series.is_null().iter().map(|m| m == Some(true)).collect())
-        .unwrap_or_default();
+    let missing: Vec<bool> = match series.null_count() {
+        0 => Vec::new(),
+        _ => series.is_null().iter().map(|m| m == Some(true)).collect(),
+    };
     // Values under a mask lie in a group; the others directly under the name.
     let masked = |kind: &str| -> Result<Option<Group>> {
         if missing.is_empty() {
