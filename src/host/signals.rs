@@ -5,6 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::Exit;
 use crate::base::interrupt;
 
+unsafe extern "C" {
+    /// The C library's exit without clean-up. Rust's `exit` would run libtorch's destructors under
+    /// the feet of the thread that still computes, which ends in a crash now and then.
+    #[link_name = "_exit"]
+    safe fn leave(code: i32) -> !;
+}
+
 /// Whether something runs that can be asked to stop.
 static RUNNING: AtomicBool = AtomicBool::new(false);
 
@@ -15,7 +22,7 @@ static RUNNING: AtomicBool = AtomicBool::new(false);
 pub fn install() -> anyhow::Result<()> {
     ctrlc::set_handler(|| {
         if !RUNNING.load(Ordering::SeqCst) || interrupt::requested() {
-            std::process::exit(Exit::Interrupted.code());
+            leave(Exit::Interrupted.code());
         }
         interrupt::request();
     })?;

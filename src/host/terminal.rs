@@ -69,6 +69,8 @@ impl Sink for Bars {
     fn end(&self, name: &str) {
         if let Some((_, bar)) = self.current().take_if(|(n, _)| n == name) {
             bar.abandon();
+            // What is printed next begins on a line of its own.
+            eprintln!();
         }
     }
 }

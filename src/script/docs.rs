@@ -284,6 +284,11 @@ with a few comforts: a line's end ends a statement, integers are taken where flo
 functions see the variables of the script. An option map may be left out; an unknown key is an
 error that names the nearest one.
 
+A script declares its parameters where it wants them, `let seed = param(\"seed\", 42, \"Seed of every
+random draw\")`: the default says the type, and `()` asks for a text that must be given. `spatia run
+SCRIPT --help` lists them. `import \"name\" as n` finds a module of the standard library, or a file
+beside the script.
+
 Objects are handles: `let b = a` shares, `a.copy()` does not. Every example runs in the tests, after
 these lines:
 ";

@@ -179,26 +179,52 @@ fn the_console_reads_lines_from_a_pipe() {
     assert!(state.path().join("spatia/history").exists());
 }
 
+/// A training that goes on for hours, once its first epoch is over.
 #[cfg(unix)]
-#[test]
-fn ctrl_c_ends_with_130_and_a_resumable_checkpoint() {
-    let (folder, path) = script(
-        "let ds = sim::tissue(#{ spots: 200, genes: 100, domains: 3 })
-let g = models::prepare(ds, #{})
-let model = models::gvae(ds, #{ hidden_dim: 32, latent_dim: 4, device: \"cpu\" })
-train::fit(model, ds, g, #{ epochs: 100000, log_interval: 1, checkpoints: param(\"out\", (), \"Folder\") })\n",
-    );
-    let out = folder.path().join("run");
+fn training(more: &str) -> (TempDir, std::process::Child, impl Iterator<Item = String>) {
+    let (folder, path) = script(&format!(
+        "let ds = sim::tissue(#{{ spots: 200, genes: 100, domains: 3 }})
+let g = models::prepare(ds, #{{}})
+let model = models::gvae(ds, #{{ hidden_dim: 32, latent_dim: 4, device: \"cpu\" }})
+train::fit(model, ds, g, #{{ epochs: 100000, log_interval: 1{more} }})\n",
+    ));
     let mut child = Command::new(env!("CARGO_BIN_EXE_spatia"))
-        .args([Path::new("run"), &path, Path::new("--out"), &out])
+        .args([Path::new("run"), &path])
+        .current_dir(folder.path())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
-    assert!(lines.any(|l| l.unwrap().starts_with("training 1/")));
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let said: Vec<String> = lines.map(Result::unwrap).collect();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{said:?}");
-    assert!(said.last().unwrap().contains("--resume"), "{said:?}");
-    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 1);
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    let mut lines = lines.map(Result::unwrap);
+    assert!(lines.any(|l| l.starts_with("training 1/")));
+    (folder, child, lines)
+}
+
+#[cfg(unix)]
+fn signal(child: &std::process::Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_with_130_and_a_resumable_checkpoint() {
+    for name in ["-INT", "-TERM"] {
+        let (folder, mut child, lines) = training(", checkpoints: \"run\"");
+        signal(&child, name);
+        let said: Vec<String> = lines.collect();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{said:?}");
+        assert!(said.last().unwrap().contains("--resume"), "{said:?}");
+        assert_eq!(std::fs::read_dir(folder.path().join("run")).unwrap().count(), 1);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_ctrl_c_ends_at_once() {
+    let (_folder, mut child, lines) = training("");
+    while child.try_wait().unwrap().is_none() {
+        signal(&child, "-INT");
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!lines.into_iter().any(|l| l.contains("error")));
 }
