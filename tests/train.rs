@@ -11,8 +11,8 @@ use spatia::io::npy;
 
 use spatia::models::GvaeConfig;
 use spatia::sim::{self, TissueConfig};
-use spatia::train::{Epoch,
-    Checkpoint, Config, Extracted, Fit, Model, ModelOptions, Run, TrainConfig, fit,
+use spatia::train::{
+    Checkpoint, Config, Epoch, Extracted, Fit, Model, ModelOptions, Run, TrainConfig, fit,
 };
 
 use crate::common;
