@@ -33,9 +33,9 @@ pub(super) fn json(value: Dynamic, what: &str) -> Result<Value> {
     })
 }
 
-/// What serialises, as a value of the language.
-pub(super) fn dynamic(value: impl Serialize) -> Outcome<Dynamic> {
-    rhai::serde::to_dynamic(value)
+/// A configuration as a map of the language.
+pub(super) fn map(config: impl Serialize) -> Outcome<Map> {
+    Ok(rhai::serde::to_dynamic(config)?.try_cast().unwrap_or_default())
 }
 
 /// Numbers, one a row, from a column, a tensor or an array.

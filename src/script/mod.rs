@@ -2,8 +2,6 @@
 //!
 //! Imports all layers below; no loops and no arithmetic here.
 
-#![expect(clippy::unwrap_used, reason = "rhai's #[export_module] expands to them")]
-
 mod bind;
 mod cluster;
 mod column;

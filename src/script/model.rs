@@ -10,7 +10,7 @@ use rhai::{Dynamic, Map};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::convert::{Outcome, dynamic, parse};
+use super::convert::{Outcome, map, parse};
 use super::dataset::Dataset;
 use super::graph::Graph;
 use super::tensor::Tensor;
@@ -135,9 +135,9 @@ pub(super) mod methods {
     /// models::gvae(ds, #{ hidden_dim: 8, device: "cpu" }).options.hidden_dim   // => 8
     /// ```
     #[rhai_fn(get = "options", return_raw)]
-    pub fn options(m: &mut Model) -> Outcome<Dynamic> {
+    pub fn options(m: &mut Model) -> Outcome<Map> {
         let (network, options) = (m.get().net.config().clone(), m.get().options.clone());
-        dynamic(GvaeOptions { network, options })
+        map(GvaeOptions { network, options })
     }
 
     /// Prepares new data as the model's own was, with its genes, and returns the graph.

@@ -8,7 +8,7 @@ use polars::prelude::{Column as Values, DataFrame};
 use rhai::plugin::*;
 use rhai::{Dynamic, Map};
 
-use super::convert::{Outcome, dynamic, json, parse};
+use super::convert::{Outcome, json, map, parse};
 use super::dataset::Dataset;
 use super::graph::Graph;
 use super::model::Model;
@@ -75,8 +75,8 @@ pub(super) mod functions {
     ///
     /// Unknown keys are refused by name.
     #[rhai_fn(return_raw)]
-    pub fn config(path: &str) -> Outcome<Dynamic> {
-        dynamic(Config::read(Path::new(path))?)
+    pub fn config(path: &str) -> Outcome<Map> {
+        map(Config::read(Path::new(path))?)
     }
 
     /// The configuration with every default.
@@ -85,8 +85,8 @@ pub(super) mod functions {
     /// train::defaults().model.latent_dim  // => 32
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn defaults() -> Outcome<Dynamic> {
-        dynamic(Config::default())
+    pub fn defaults() -> Outcome<Map> {
+        map(Config::default())
     }
 
     /// Writes what was run as JSON: versions, the configuration and results given, checksums of
