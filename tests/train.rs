@@ -129,6 +129,16 @@ fn a_checkpoint_that_is_cut_short_or_another_file_is_refused() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_written_is_refused_before_training() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let (ds, graph) = tissue();
+    let mut m = model(&ds, 5);
+    let options = Fit { checkpoints: Some(file.path().join("below")), ..options(1) };
+    let e = fit(&mut m, &ds, &graph, &options).unwrap_err().to_string();
+    assert!(e.contains("preparing the folder") && m.epoch == 0, "{e}");
+}
+
+#[test]
 fn resuming_another_run_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (ds, graph) = tissue();

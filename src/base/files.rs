@@ -38,6 +38,17 @@ pub fn atomic(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()
     Ok(())
 }
 
+/// Makes the folder and refuses one that cannot be written to, before hours are spent on what goes
+/// there.
+pub fn writable(folder: &Path) -> Result<()> {
+    let refused = |e| {
+        Error::io(format!("preparing the folder {}", folder.display()), e)
+            .advice("Choose a folder that you may write to")
+    };
+    std::fs::create_dir_all(folder).map_err(refused)?;
+    tempfile::Builder::new().prefix(".writing-").tempfile_in(folder).map(drop).map_err(refused)
+}
+
 /// Writes bytes as [`atomic`] does.
 pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
     atomic(path, |tmp| {

@@ -12,7 +12,7 @@ use super::checkpoint::{self, Checkpoint};
 use super::config::TrainConfig;
 use super::model::Model;
 use super::split::Split;
-use crate::base::{Error, Kind, Result, interrupt, memory, progress, seed};
+use crate::base::{Error, Kind, Result, files, interrupt, memory, progress, seed};
 use crate::batch::gvae::memory_needed;
 use crate::data::Dataset;
 use crate::graph::Graph;
@@ -100,6 +100,8 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
         needed,
         "Keep fewer genes (highly_variable_genes) or spots",
     )?;
+
+    checkpoints.as_deref().map_or(Ok(()), files::writable)?;
 
     let begun = Instant::now();
     let batch = model.batch(ds, graph)?;

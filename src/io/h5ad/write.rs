@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hdf5::types::{H5Type, VarLenUnicode};
-use hdf5::{Extents, File, Group, Location};
+use hdf5::{Extents, FileBuilder, Group, Location};
 use ndarray::{ArrayView, ArrayViewD, Dimension};
 use polars::prelude::*;
 
@@ -23,7 +23,10 @@ const LEVEL: u8 = 4;
 pub fn write(ds: &Dataset, path: &Path) -> Result<()> {
     let within = |e: Error| e.within(format!("writing {}", path.display()));
     files::atomic(path, |tmp| {
-        let file = File::create(tmp).map_err(failed("creating the file")).map_err(within)?;
+        // Nobody else sees the temporary file, so there is nothing to lock; and a lock would outlive
+        // the writing in any process that was started meanwhile and inherited the open file.
+        let unlocked = FileBuilder::new().with_fapl(|p| p.file_locking(false)).create(tmp);
+        let file = unlocked.map_err(failed("creating the file")).map_err(within)?;
         dataset(&file, ds).map_err(within)?;
         file.close().map_err(failed("closing the file")).map_err(within)
     })
