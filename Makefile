@@ -16,7 +16,7 @@ override LIBTORCH := $(abspath $(LIBTORCH))
 export LIBTORCH
 endif
 
-.PHONY: help setup build demo test check docs clean-deps test-setup
+.PHONY: help setup build demo test check bench docs clean-deps test-setup
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -36,6 +36,9 @@ test: test-setup  ## all tests (PYTHON_TESTS=0: without those that need Python p
 check: setup  ## format and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --release --all-targets -- -D warnings
+
+bench: build test-setup  ## seconds an epoch beside the PyTorch peer (PEER=FILE: gvae_pyg.py)
+	$(DEPS)/venv/bin/python benches/epoch.py $(SPATIA) $(or $(PEER),../shared/peers/gvae_pyg.py)
 
 docs: build  ## docs/reference.md from the binary
 	$(SPATIA) docs reference > docs/reference.md.new

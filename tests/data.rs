@@ -1,5 +1,6 @@
 //! Tests of `data` and of the parts of `base` that everything leans on.
 
+use crate::common;
 use ndarray::{Array2, array};
 use proptest::prelude::*;
 use spatia::base::{Error, Kind, files, nearest, seed};
@@ -152,13 +153,35 @@ fn coordinates_carry_their_unit() {
     ds.uns_mut()
         .set(&["spatial", "lib", "scalefactors", "spot_diameter_fullres"], Uns::Float(110.0));
     let c = ds.coordinates().unwrap();
-    assert_eq!((c.unit, c.um_per_unit), (Unit::Px, Some(0.5)));
+    assert_eq!((c.unit, c.um_per_unit), (Unit::Px, Some(65.0 / 110.0)));
     ds.uns_mut().set(&[keys::SPATIAL_UNIT], Uns::Text("um".into()));
     assert_eq!(ds.coordinates().unwrap().um_per_unit, Some(1.0));
     ds.set_obsm(keys::SPATIAL, array![[0.0, 0.0], [f64::NAN, 0.0], [0.0, 1.0], [1.0, 1.0]])
         .unwrap();
     let e = ds.coordinates().unwrap_err().to_string();
     assert!(e.contains("spot 1 (s1)"), "{e}");
+}
+
+#[test]
+fn neighbours_on_a_visium_slide_are_100_um_apart() {
+    for slide in ["dlpfc/151673", "dlpfc/151673.h5ad", "visium_tiny"] {
+        let Some(path) = common::data(slide) else { return };
+        let ds = spatia::io::read(&path).unwrap();
+        let c = ds.coordinates().unwrap();
+        let (rows, cols) = (ds.obs().f64("array_row").unwrap(), ds.obs().f64("array_col").unwrap());
+        let mut steps = Vec::new();
+        for a in 0..ds.n_obs() {
+            // The neighbour in the next row: half a pitch along, and the height of a triangle up.
+            let next = |b: &usize| rows[*b] - rows[a] == 1.0 && cols[*b] - cols[a] == 1.0;
+            if let Some(b) = (0..ds.n_obs()).find(next) {
+                let d = (c.xy[[a, 0]] - c.xy[[b, 0]]).hypot(c.xy[[a, 1]] - c.xy[[b, 1]]);
+                steps.push(d * c.um_per_unit.unwrap());
+            }
+        }
+        steps.sort_by(f64::total_cmp);
+        let median = steps[steps.len() / 2];
+        assert!((median - 100.0).abs() < 2.0, "{slide}: {median} um");
+    }
 }
 
 #[test]

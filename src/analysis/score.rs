@@ -23,9 +23,7 @@ pub struct Pairs {
 pub fn pairs(a: &[Option<String>], b: &[Option<String>]) -> Result<Pairs> {
     let doing = "pairing two labellings";
     same_length(doing, a.len(), b.len())?;
-    let known = |v: &Option<String>| {
-        v.as_deref().filter(|t| !matches!(*t, "" | "NA" | "NaN" | "nan")).map(str::to_owned)
-    };
+    let known = |v: &Option<String>| v.as_deref().filter(|t| is_label(t)).map(str::to_owned);
     let (left, right): (Vec<String>, Vec<String>) =
         a.iter().zip(b).filter_map(|(x, y)| Some((known(x)?, known(y)?))).unzip();
     if left.is_empty() {
@@ -36,6 +34,11 @@ pub fn pairs(a: &[Option<String>], b: &[Option<String>]) -> Result<Pairs> {
     let dropped = a.len() - left.len();
     let ((a, a_names), (b, b_names)) = (code(left), code(right));
     Ok(Pairs { a, b, a_names, b_names, dropped })
+}
+
+/// Whether a text names a group rather than saying that there is none.
+pub fn is_label(text: &str) -> bool {
+    !matches!(text, "" | "NA" | "NaN" | "nan")
 }
 
 fn code(labels: Vec<String>) -> (Vec<usize>, Vec<String>) {

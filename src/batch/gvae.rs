@@ -3,6 +3,7 @@
 use ndarray::Array2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tch::{Device, Tensor};
 
 use super::image::{self, EncodeConfig};
@@ -78,12 +79,17 @@ impl Target {
 ///
 /// X becomes the counts, normalised by the totals over all genes and logged; the genes are the
 /// highly variable ones (`seurat_v3`, on counts) or, for a model that is trained, `genes` in its
-/// order; image features are computed from the tissue image where there are none.
+/// order; image features are computed from the tissue image where there are none. Preparing a
+/// dataset that was prepared, and still knows its totals, gives the same values.
 ///
 /// # Errors
-/// No counts, no coordinates, no image and no image features, genes that are missing, and what
-/// the graph refuses.
+/// No counts, spots without any, no coordinates, no image and no image features, genes that are
+/// missing or stand twice, and what the graph refuses.
 pub fn prepare(ds: &mut Dataset, config: &DataConfig, genes: Option<&[String]>) -> Result<Graph> {
+    ds.check_genes_are_unique()?;
+    let totals = prep::library_totals(ds)?;
+    prep::size_factors(&totals)?; // refuses spots without counts
+    ds.obs_mut().set_f64(keys::TOTAL_COUNTS, &totals)?;
     let counts = ds.counts()?.clone();
     if !ds.layers().contains_key(keys::COUNTS) {
         ds.set_layer(keys::COUNTS, counts.clone())?;
@@ -93,7 +99,7 @@ pub fn prepare(ds: &mut Dataset, config: &DataConfig, genes: Option<&[String]>) 
         m.shift_remove("log1p");
     }
     if let Some(total) = config.normalize_total.total() {
-        prep::normalize_total(ds, total)?;
+        prep::normalize_by(ds, &totals, total)?;
     }
     if config.log_transform {
         prep::log1p(ds)?;
@@ -163,10 +169,7 @@ pub fn batch(ds: &Dataset, graph: &Graph, device: Device) -> Result<Batch> {
         );
     }
     let image = image_features(ds)?;
-    let totals = match ds.obs().has(keys::TOTAL_COUNTS) {
-        true => ds.obs().f64(keys::TOTAL_COUNTS)?,
-        false => counts.to_csr().row_sums(),
-    };
+    let totals = prep::library_totals(ds)?;
     let size_factor: Vec<f32> =
         prep::size_factors(&totals)?.into_iter().map(|s| s as f32).collect();
     let image_values: Vec<f32> = image.iter().map(|&v| v as f32).collect();
@@ -204,6 +207,22 @@ pub fn image_features(ds: &Dataset) -> Result<&Array2<f64>> {
              image::encode(ds, #{ encoder: \"zeros\" }) trains without an image on request",
         )
     })
+}
+
+/// A fingerprint of what a model is trained on: counts, image features and edges. Resuming on
+/// other data is refused by it.
+pub fn digest(ds: &Dataset, graph: &Graph) -> Result<String> {
+    let mut hash = Sha256::new();
+    let counts = ds.counts()?.to_csr();
+    let (indptr, indices, values) = counts.parts();
+    indptr.iter().for_each(|v| hash.update((*v as u64).to_le_bytes()));
+    [indices, graph.sources(), graph.targets()]
+        .into_iter()
+        .flatten()
+        .for_each(|v| hash.update(v.to_le_bytes()));
+    values.iter().for_each(|v| hash.update(v.to_le_bytes()));
+    image_features(ds)?.iter().for_each(|v| hash.update(v.to_le_bytes()));
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
 }
 
 /// What training on such a batch takes, in bytes: the [N,G] arrays that the decoder and the

@@ -243,6 +243,7 @@ impl Dataset {
     /// # Errors
     /// The names that are not there, with the nearest name of the first.
     pub fn gene_positions(&self, genes: &[String]) -> Result<Vec<usize>> {
+        self.check_genes_are_unique()?;
         let place: std::collections::HashMap<&str, usize> =
             self.var.index().iter().enumerate().map(|(i, g)| (g.as_str(), i)).collect();
         let missing: Vec<&str> =
@@ -255,6 +256,20 @@ impl Dataset {
                 .advice(nearest::advice(first, self.var.index().iter().map(String::as_str))));
         }
         Ok(genes.iter().map(|g| place[g.as_str()]).collect())
+    }
+
+    /// Refuses genes of the same name, which could not be told apart by it.
+    pub fn check_genes_are_unique(&self) -> Result<()> {
+        let mut seen = std::collections::HashSet::new();
+        let twice: Vec<&str> =
+            self.var.index().iter().map(String::as_str).filter(|g| !seen.insert(*g)).collect();
+        let Some(first) = twice.first() else { return Ok(()) };
+        Err(Error::new("looking at the names of the genes")
+            .expected("each name once")
+            .found(format!("{} repeated, the first '{first}'", twice.len()))
+            .advice(
+                "Rename or drop the duplicates, as Python's adata.var_names_make_unique() does",
+            ))
     }
 
     fn fits(&self, what: &str, found: (usize, usize), expected: (usize, usize)) -> Result<()> {

@@ -5,8 +5,11 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayViewD, Ix3};
 use super::{Dataset, Uns, keys};
 use crate::base::{Error, Kind, Result, nearest};
 
-/// Micrometres across a Visium spot, by 10x's specification of the slide.
-const VISIUM_SPOT_UM: f64 = 55.0;
+/// Micrometres that 10x's `spot_diameter_fullres` spans: a theoretical spot of 65 um, not the 55 um
+/// that are printed (10x Genomics, Space Ranger, "Spatial Outputs").
+const VISIUM_DIAMETER_UM: f64 = 65.0;
+/// Micrometres between neighbours in a row of the Visium array, whose columns are two apart.
+const VISIUM_PITCH_UM: f64 = 100.0;
 
 /// What one unit of a coordinate is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,10 +93,32 @@ impl Dataset {
         };
         let um_per_unit = match unit {
             Unit::Um => Some(1.0),
-            Unit::Px => diameter.map(|d| VISIUM_SPOT_UM / d),
+            Unit::Px => diameter.map(|d| self.um_per_px(spatial, d)),
             Unit::Unknown => None,
         };
         Ok(Coordinates { xy: spatial.slice(ndarray::s![.., ..2]).to_owned(), unit, um_per_unit })
+    }
+
+    /// Micrometres a pixel of a Visium slide: from the pitch of the array where `obs` has its rows
+    /// and columns, else from the diameter that the scale factors give a spot.
+    fn um_per_px(&self, spatial: &Array2<f64>, diameter: f64) -> f64 {
+        let pitch = || {
+            let (rows, cols) =
+                (self.obs().f64("array_row").ok()?, self.obs().f64("array_col").ok()?);
+            let mut order: Vec<usize> = (0..rows.len()).collect();
+            order.sort_by(|&a, &b| rows[a].total_cmp(&rows[b]).then(cols[a].total_cmp(&cols[b])));
+            let mut steps: Vec<f64> = order
+                .windows(2)
+                .filter(|w| rows[w[0]] == rows[w[1]] && cols[w[1]] - cols[w[0]] == 2.0)
+                .map(|w| {
+                    (spatial[[w[0], 0]] - spatial[[w[1], 0]])
+                        .hypot(spatial[[w[0], 1]] - spatial[[w[1], 1]])
+                })
+                .collect();
+            steps.sort_by(f64::total_cmp);
+            steps.get(steps.len() / 2).copied().filter(|&px| px > 0.0)
+        };
+        pitch().map_or(VISIUM_DIAMETER_UM / diameter, |px| VISIUM_PITCH_UM / px)
     }
 
     /// The sharpest tissue image under `uns["spatial"]`, laid out as scanpy lays it out.
@@ -101,8 +126,7 @@ impl Dataset {
         let library = self.library()?;
         ["hires", "lowres"].iter().find_map(|resolution| {
             let pixels = rgb(library.get(&["images", resolution])?)?;
-            let scale =
-                library.get(&["scalefactors", &format!("tissue_{resolution}_scalef")])?.as_f64()?;
+            let scale = self.scale_factor(&format!("tissue_{resolution}_scalef"))?;
             let spot_diameter_px = self.scale_factor("spot_diameter_fullres")?;
             Some(TissueImage { pixels, scale, spot_diameter_px, resolution: (*resolution).into() })
         })
@@ -138,7 +162,8 @@ impl Coordinates {
     }
 }
 
-/// An image as bytes: floats are taken as 0..1, grey becomes three channels, alpha is dropped.
+/// An image as bytes: floats are taken as 0..1, or as 0..255 where any is above 1; grey becomes
+/// three channels, alpha is dropped.
 fn rgb(image: &Uns) -> Option<Array3<u8>> {
     fn convert<T: Copy>(a: ArrayViewD<'_, T>, f: impl Fn(T) -> u8) -> Option<Array3<u8>> {
         let a = if a.ndim() == 2 { a.insert_axis(ndarray::Axis(2)) } else { a };
@@ -149,8 +174,14 @@ fn rgb(image: &Uns) -> Option<Array3<u8>> {
     }
     match image {
         Uns::Bytes(a) => convert(a.view(), |v| v),
-        Uns::Singles(a) => convert(a.view(), |v| (v * 255.0).round().clamp(0.0, 255.0) as u8),
-        Uns::Floats(a) => convert(a.view(), |v| (v * 255.0).round().clamp(0.0, 255.0) as u8),
+        Uns::Singles(a) => {
+            let scale = if a.iter().any(|&v| v > 1.0) { 1.0 } else { 255.0 };
+            convert(a.view(), |v| (v * scale).round().clamp(0.0, 255.0) as u8)
+        }
+        Uns::Floats(a) => {
+            let scale = if a.iter().any(|&v| v > 1.0) { 1.0 } else { 255.0 };
+            convert(a.view(), |v| (v * scale).round().clamp(0.0, 255.0) as u8)
+        }
         _ => None,
     }
 }

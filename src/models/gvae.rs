@@ -123,6 +123,11 @@ impl Gvae {
                 .expected("at least one gene and one image feature")
                 .found(format!("{genes} genes and {image_features} image features")));
         }
+        if config.hidden_dim < 1 || config.latent_dim < 1 || config.num_heads < 1 {
+            return Err(Error::new(doing)
+                .expected("hidden_dim, latent_dim and num_heads of 1 or more")
+                .found(format!("{config:?}")));
+        }
         if !(0.0..1.0).contains(&config.dropout) {
             return Err(Error::new(doing)
                 .expected("dropout from 0 to below 1")

@@ -12,5 +12,5 @@ mod pca;
 
 pub use filter::{FilterConfig, filter};
 pub use hvg::{Hvg, HvgConfig, HvgFlavor, hvg, select_hvg};
-pub use normalize::{log1p, normalize_total, size_factors};
+pub use normalize::{library_totals, log1p, normalize_by, normalize_total, size_factors};
 pub use pca::{Pca, PcaConfig, pca};

@@ -11,20 +11,33 @@ const LOG1P: &str = "log1p";
 /// Scales each spot's counts to the sum `target` and makes that X (scanpy's `normalize_total`).
 ///
 /// X is always made from the counts: from `layers["counts"]` where it is, else from X, which is
-/// then kept as that layer. Doing it twice is doing it once. `obs["total_counts"]` gets the sums;
-/// sums over more genes that stand there already are kept. Spots without counts stay zero and are
-/// reported.
+/// then kept as that layer. Doing it twice is doing it once. `obs["total_counts"]` gets what
+/// [`library_totals`] says. Spots without counts stay zero and are reported.
 ///
 /// # Errors
 /// No counts (the error names the layers that hold some); a target that is not above zero.
 pub fn normalize_total(ds: &mut Dataset, target: f64) -> Result<()> {
+    let totals = sums(ds.counts().map_err(|e| e.within("normalising the counts"))?);
+    normalize_by(ds, &totals, target)
+}
+
+/// The library size of each spot, [N]: `obs["total_counts"]` where these are sums over at least
+/// the genes there are now, as they stay when genes are selected; else the sums of the counts.
+pub fn library_totals(ds: &Dataset) -> Result<Vec<f64>> {
+    let totals = sums(ds.counts()?);
+    // A sum of rounded values may fall short by as much as rounding.
+    let covers = |had: &[f64]| had.iter().zip(&totals).all(|(h, t)| *h >= t * (1.0 - 1e-6));
+    Ok(ds.obs().f64(keys::TOTAL_COUNTS).ok().filter(|had| covers(had)).unwrap_or(totals))
+}
+
+/// As [`normalize_total`], with the library sizes given, [N].
+pub fn normalize_by(ds: &mut Dataset, totals: &[f64], target: f64) -> Result<()> {
     let doing = "normalising the counts";
     if !(target.is_finite() && target > 0.0) {
         return Err(Error::new(doing).expected("a target sum above 0").found(target.to_string()));
     }
-    let counts = ds.counts().map_err(|e| e.within(doing))?;
-    let totals = sums(counts);
-    let scaled = scale_rows(counts, &totals, target);
+    let library = library_totals(ds).map_err(|e| e.within(doing))?;
+    let scaled = scale_rows(ds.counts()?, totals, target);
     if !ds.layers().contains_key(keys::COUNTS) {
         let counts = ds.x().clone();
         ds.set_layer(keys::COUNTS, counts)?;
@@ -33,14 +46,11 @@ pub fn normalize_total(ds: &mut Dataset, target: f64) -> Result<()> {
     if let Uns::Map(m) = ds.uns_mut() {
         m.shift_remove(LOG1P);
     }
-    let covers = |had: &[f64]| had.iter().zip(&totals).all(|(h, t)| h >= t);
-    if !ds.obs().f64(keys::TOTAL_COUNTS).is_ok_and(|had| covers(&had)) {
-        ds.obs_mut().set_f64(keys::TOTAL_COUNTS, &totals)?;
-    }
+    ds.obs_mut().set_f64(keys::TOTAL_COUNTS, &library)?;
     let empty: Vec<usize> = (0..totals.len()).filter(|&i| totals[i] == 0.0).collect();
     if let Some(&first) = empty.first() {
         progress::note(format!(
-            "{doing}: {} spots have no counts and stay zero, the first {}; prep::filter with min_counts 1 drops them",
+            "{doing}: {} spots have no counts and stay zero, the first {}; ds.filter(#{{ min_counts: 1 }}) drops them",
             empty.len(),
             ds.obs().index()[first]
         ));
@@ -90,7 +100,7 @@ pub fn size_factors(totals: &[f64]) -> Result<Vec<f64>> {
         return Err(Error::new(doing)
             .expected("a total above 0 for every spot")
             .found(format!("{} at spot {i}", totals[i]))
-            .advice("Drop empty spots with prep::filter, min_counts 1"));
+            .advice("Drop empty spots with ds.filter(#{ min_counts: 1 }), or --min_counts 1 in train_real"));
     }
     let mean = totals.iter().sum::<f64>() / totals.len() as f64;
     Ok(totals.iter().map(|t| t / mean).collect())

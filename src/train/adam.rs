@@ -65,8 +65,8 @@ impl Adam {
                 let gradient = p.grad() * scale + &*p * self.weight_decay;
                 let _ = m.lerp_(&gradient, 1.0 - BETA1);
                 let _ = v.g_mul_scalar_(BETA2).g_add_(&(gradient.square() * (1.0 - BETA2)));
-                let scale = v.sqrt() / correction2 + EPS;
-                let _ = p.g_sub_(&(&*m / scale * (self.learning_rate / correction1)));
+                let spread = v.sqrt() / correction2 + EPS;
+                let _ = p.g_sub_(&(&*m / spread * (self.learning_rate / correction1)));
             }
         });
     }

@@ -44,6 +44,8 @@ pub struct Record {
     /// Seed, device and preparation.
     pub options: ModelOptions,
     pub image_features: usize,
+    /// Fingerprint of the data, [`gvae::digest`].
+    pub data_digest: String,
     /// Threads that libtorch used; another number may change the last bits of a sum.
     pub threads: i32,
     /// In the order of the columns of X.
@@ -68,6 +70,7 @@ pub fn save(
     adam: &Adam,
     history: &[Epoch],
     best: Option<&Best>,
+    data_digest: &str,
 ) -> Result<PathBuf> {
     let path = folder.join(format!("checkpoint_epoch_{:04}.safetensors", model.epoch));
     let doing = format!("writing the checkpoint {}", path.display());
@@ -80,6 +83,7 @@ pub fn save(
         training: training.clone(),
         options: model.options.clone(),
         image_features: model.net.image_features(),
+        data_digest: data_digest.to_owned(),
         threads: tch::get_num_threads(),
         genes: model.genes.clone(),
     };
@@ -183,11 +187,14 @@ impl Checkpoint {
     /// history and the best weights so far.
     ///
     /// # Errors
-    /// A model of other dimensions, genes or seed.
+    /// A model of other dimensions, genes or seed; other data; options that change what epochs are
+    /// compared by.
     pub fn restore(
         &self,
         model: &mut Model,
         adam: &mut Adam,
+        training: &TrainConfig,
+        data_digest: &str,
     ) -> Result<(Vec<Epoch>, Option<Best>)> {
         let doing = "resuming from a checkpoint";
         let r = &self.record;
@@ -211,6 +218,22 @@ impl Checkpoint {
         if r.options.seed != model.options.seed {
             return refuse(format!("seed {}", r.options.seed), model.options.seed.to_string());
         }
+        let same = |t: &TrainConfig| TrainConfig {
+            validation: t.validation,
+            kl_annealing_start: t.kl_annealing_start,
+            kl_annealing_end: t.kl_annealing_end,
+            kl_weight_max: t.kl_weight_max,
+            ..TrainConfig::default()
+        };
+        if same(&r.training) != same(training) {
+            return refuse(
+                "the same validation and kl_* options".into(),
+                format!("{:?} where {:?} was", same(training), same(&r.training)),
+            );
+        }
+        if r.data_digest != data_digest {
+            return refuse("the same counts, image features and graph".into(), "others".into());
+        }
         let own = if r.best_epoch.is_some() { RESUME } else { "" };
         model.net.vars().load(|name| self.tensor(own, name))?;
         let state = |name: &str| self.tensor(OPTIMIZER, name);
@@ -225,8 +248,39 @@ impl Checkpoint {
             let weight = |(n, _): (&str, &Tensor)| Some((n.to_owned(), self.tensor("", n)?));
             Best { epoch, weights: model.net.vars().named().filter_map(weight).collect() }
         });
-        Ok((self.history(), best))
+        let history = self.history();
+        if history.len() as u64 != r.epoch {
+            return refuse(format!("a history of {} epochs", r.epoch), history.len().to_string());
+        }
+        Ok((history, best))
     }
+}
+
+/// Removes the checkpoints that an earlier run left in the folder of `kept`, which was just written.
+///
+/// # Errors
+/// One that cannot be removed.
+pub fn remove_others(kept: &Path) -> Result<usize> {
+    let others: Vec<PathBuf> =
+        all(kept.parent().unwrap_or(Path::new(".")))?.into_iter().filter(|p| p != kept).collect();
+    for path in &others {
+        std::fs::remove_file(path)
+            .map_err(|e| Error::io(format!("removing {}", path.display()), e))?;
+    }
+    Ok(others.len())
+}
+
+/// The checkpoints of a folder.
+fn all(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder)
+        .map_err(|e| Error::io(format!("listing {}", folder.display()), e))?;
+    Ok(entries.flatten().map(|e| e.path()).filter(|p| epoch_of(p).is_some()).collect())
+}
+
+/// The epoch in the name of a checkpoint.
+fn epoch_of(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?;
+    name.strip_prefix("checkpoint_epoch_")?.strip_suffix(".safetensors")?.parse().ok()
 }
 
 /// The file itself, or of a folder the checkpoint of the latest epoch.
@@ -235,13 +289,7 @@ fn latest(path: &Path) -> Result<PathBuf> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    let entries =
-        std::fs::read_dir(path).map_err(|e| Error::io(format!("listing {}", path.display()), e))?;
-    let ours = |p: &PathBuf| {
-        let name = p.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("checkpoint_epoch_") && name.ends_with(".safetensors")
-    };
-    entries.flatten().map(|e| e.path()).filter(ours).max().ok_or_else(|| {
+    all(path)?.into_iter().max_by_key(|p| epoch_of(p)).ok_or_else(|| {
         Error::new(format!("looking for a checkpoint in {}", path.display()))
             .kind(base::Kind::Missing)
             .expected("checkpoint_epoch_*.safetensors")

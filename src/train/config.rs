@@ -39,7 +39,8 @@ pub struct TrainConfig {
     pub save_interval: u64,
     /// Share of spots that are kept out of the loss and judge the epochs: the model that training
     /// returns is that of the epoch, from the end of annealing on, in which their loss was
-    /// lowest. Without them (0) it is that of the last epoch, and the prior may have learnt single
+    /// lowest (judged as they are in training, with dropout and a sample of the latent). Without
+    /// them (0), or where annealing does not end before the last epoch, it is that of the last epoch, and the prior may have learnt single
     /// spots by heart, which hides discordance.
     #[schemars(range(min = 0.0))]
     pub validation: f64,

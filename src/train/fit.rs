@@ -13,7 +13,7 @@ use super::config::TrainConfig;
 use super::model::Model;
 use super::split::Split;
 use crate::base::{Error, Kind, Result, files, interrupt, memory, progress, seed};
-use crate::batch::gvae::memory_needed;
+use crate::batch::gvae::{self, memory_needed};
 use crate::data::Dataset;
 use crate::graph::Graph;
 use crate::models::gvae::Batch;
@@ -106,17 +106,20 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
     let begun = Instant::now();
     let batch = model.batch(ds, graph)?;
     let split = Split::new(ds.n_obs(), training.validation, model.options.seed, model.device());
+    let data_digest = gvae::digest(ds, graph)?;
     let mut adam = Adam::new(model.net.vars(), training.learning_rate, training.weight_decay);
     let (mut history, mut best) = match resume {
-        Some(path) => Checkpoint::read(path)?.restore(model, &mut adam)?,
+        Some(path) => Checkpoint::read(path)?.restore(model, &mut adam, training, &data_digest)?,
         None => Default::default(),
     };
     let mut saved = resume.clone();
-    let mut stop = Stop::Finished;
+    let mut written = 0;
+    let mut stop = if out_of_patience(&history, training) { Stop::Early } else { Stop::Finished };
+    let epochs = if stop == Stop::Early { 0 } else { training.epochs };
 
     let first = history.len() as u64;
     let job = progress::Job::new("training", first, training.epochs);
-    for epoch in first..training.epochs {
+    for epoch in first..epochs {
         let started = Instant::now();
         let beta = training.beta(epoch);
         let (nll, kl, held_out) = {
@@ -162,10 +165,25 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
         let last = row.epoch == training.epochs || stop == Stop::Early;
         let due = training.save_interval > 0 && row.epoch.is_multiple_of(training.save_interval);
         if let Some(folder) = checkpoints.as_deref().filter(|_| due || last || interrupted) {
-            saved =
-                Some(checkpoint::save(folder, model, training, &adam, &history, best.as_ref())?);
+            let path = checkpoint::save(
+                folder,
+                model,
+                training,
+                &adam,
+                &history,
+                best.as_ref(),
+                &data_digest,
+            )?;
+            if written == 0 && resume.is_none() && checkpoint::remove_others(&path)? > 0 {
+                progress::note(format!(
+                    "{}: checkpoints of an earlier run replaced",
+                    folder.display()
+                ));
+            }
+            written += 1;
+            saved = Some(path);
         }
-        if interrupted && !last {
+        if interrupted {
             return Err(stopped(&row, training, checkpoints.is_some(), saved.as_deref()));
         }
         if last {

@@ -1,6 +1,6 @@
 //! The training loop, its optimiser, its schedules and its checkpoints.
 //!
-//! Imports `base`, `batch`, `data` (for the record of a run), `models`, `nn`.
+//! Imports `base`, `batch`, `data`, `graph`, `models`, `nn`.
 
 mod adam;
 pub mod checkpoint;

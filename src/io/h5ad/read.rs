@@ -77,7 +77,7 @@ fn table(f: &Group, name: &str) -> Result<Table> {
             .kind(Kind::Missing)
             .expected("an AnnData file, with obs and var")
             .found(format!("a file with {}", h5::names(f)?.join(", ")))
-            .advice("Use io::read, which tells the formats apart by their content")),
+            .advice("Use data::read, which tells the formats apart by their content")),
     }
 }
 
