@@ -119,16 +119,3 @@ fn a_panic_in_native_code_is_an_error_and_the_session_goes_on() {
     assert!(e.message.len() < 300, "{}", e.message);
     assert_eq!(s.eval("t.len()", "[3]").unwrap().unwrap().text, "1");
 }
-
-#[test]
-fn an_interrupt_stops_a_loop_and_passes_by_catch() {
-    let mut s = session();
-    let stop = std::thread::spawn(|| {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        spatia::base::interrupt::request();
-    });
-    let e = s.eval("let n = 0\ntry { loop { n += 1 } } catch { n = -1 }", "[1]").unwrap_err();
-    stop.join().unwrap();
-    assert_eq!(e.kind, spatia::base::Kind::Interrupted);
-    assert_eq!(s.eval("n > 0", "[2]").unwrap().unwrap().text, "true");
-}

@@ -129,6 +129,70 @@ fn a_checkpoint_that_is_cut_short_or_another_file_is_refused() {
 }
 
 #[test]
+fn resuming_on_other_data_or_other_judges_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ds, graph) = tissue();
+    fit(
+        &mut model(&ds, 5),
+        &ds,
+        &graph,
+        &Fit { checkpoints: Some(dir.path().into()), ..options(2) },
+    )
+    .unwrap();
+    let mut resume = Fit { resume: Some(dir.path().into()), ..options(4) };
+    resume.training.validation = 0.0;
+    let e = fit(&mut model(&ds, 5), &ds, &graph, &resume).unwrap_err().to_string();
+    assert!(e.contains("validation"), "{e}");
+    resume.training.validation = TrainConfig::default().validation;
+    let mut features = ds.obsm()["image_features"].clone();
+    features[[0, 0]] += 1.0;
+    ds.set_obsm("image_features", features).unwrap();
+    let e = fit(&mut model(&ds, 5), &ds, &graph, &resume).unwrap_err().to_string();
+    assert!(e.contains("the same counts, image features and graph"), "{e}");
+}
+
+#[test]
+fn a_new_run_replaces_the_checkpoints_of_an_earlier_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ds, graph) = tissue();
+    let here = |epochs| Fit { checkpoints: Some(dir.path().into()), ..options(epochs) };
+    fit(&mut model(&ds, 5), &ds, &graph, &here(9)).unwrap();
+    fit(&mut model(&ds, 5), &ds, &graph, &here(5)).unwrap();
+    assert_eq!(Checkpoint::read(dir.path()).unwrap().record.epoch, 5);
+    assert!(!dir.path().join("checkpoint_epoch_0008.safetensors").exists());
+}
+
+#[test]
+fn preparing_a_prepared_dataset_changes_nothing() {
+    let config = TissueConfig {
+        spots: 60,
+        genes: 80,
+        domains: 3,
+        image_features: 4,
+        seed: 7,
+        ..TissueConfig::default()
+    };
+    let mut ds = sim::tissue(&config).unwrap();
+    let few = DataConfig { highly_variable_genes: 30, ..DataConfig::default() };
+    prepare(&mut ds, &few, None).unwrap();
+    let once = ds.clone();
+    let genes = ds.var().index().to_vec();
+    prepare(&mut ds, &few, Some(&genes)).unwrap();
+    assert_eq!(ds.x(), once.x());
+    assert_eq!(ds.obs().f64("total_counts").unwrap(), once.obs().f64("total_counts").unwrap());
+}
+
+#[test]
+fn genes_of_the_same_name_are_refused() {
+    let (mut ds, _) = tissue();
+    let mut names = ds.var().index().to_vec();
+    names[3] = names[5].clone();
+    ds.var_mut().set_index(names.clone()).unwrap();
+    let e = prepare(&mut ds, &DataConfig::default(), None).unwrap_err().to_string();
+    assert!(e.contains(&names[5]) && e.contains("each name once"), "{e}");
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_refused_before_training() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let (ds, graph) = tissue();
