@@ -2,6 +2,7 @@
 //! scripts, and the command line.
 
 mod analyses;
+mod bad_input;
 mod command_line;
 mod documentation;
 mod source;

@@ -97,8 +97,8 @@ pub fn read(path: &Path) -> Result<Dataset> {
             let found = visium::named(&visium::list(path));
             Err(Error::new(doing)
                 .expected("a folder of a format that is understood")
-                .found(found)
-                .advice(advice))
+                .found(format!("a folder with {found}"))
+                .advice(format!("Name the folder of the data itself. {advice}")))
         }
         // A damaged file is not told by its content; its opening says what is wrong with it.
         None => match h5::open(path) {
@@ -109,10 +109,18 @@ pub fn read(path: &Path) -> Result<Dataset> {
                 .expected("a format that is understood")
                 .found("another")
                 .advice(advice)),
-            Ok(f) => Err(Error::new(doing)
-                .expected("AnnData (obs, var) or 10x (matrix) in the HDF5 file")
-                .found(h5::names(&f)?.join(", "))
-                .advice(advice)),
+            Ok(f) => {
+                let lacking = ["obs", "var"].into_iter().find(|n| !f.link_exists(n));
+                let anndata = ["obs", "var"].into_iter().any(|n| f.link_exists(n));
+                let found = h5::names(&f)?.join(", ");
+                Err(Error::new(doing)
+                    .expected("AnnData (obs, var) or 10x (matrix) in the HDF5 file")
+                    .found(match lacking.filter(|_| anndata) {
+                        Some(name) => format!("AnnData with no {name}: {found}"),
+                        None => found,
+                    })
+                    .advice(advice))
+            }
         },
     }
 }
