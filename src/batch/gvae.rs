@@ -87,6 +87,7 @@ impl Target {
 /// missing or stand twice, and what the graph refuses.
 pub fn prepare(ds: &mut Dataset, config: &DataConfig, genes: Option<&[String]>) -> Result<Graph> {
     ds.check_genes_are_unique()?;
+    ds.coordinates()?;
     let totals = prep::library_totals(ds)?;
     prep::size_factors(&totals)?; // refuses spots without counts
     ds.obs_mut().set_f64(keys::TOTAL_COUNTS, &totals)?;
