@@ -60,11 +60,20 @@ fn check(value: &Value, schema: &Value, root: &Value, what: &str) -> Result<()> 
 
 /// Compares the JSON type of a scalar with the schema's, so that the message can name the key.
 fn type_of(value: &Value, schema: &Value, what: &str) -> Result<()> {
-    let allowed: Vec<&str> = match &schema["type"] {
-        Value::String(t) => vec![t],
-        Value::Array(ts) => ts.iter().filter_map(Value::as_str).collect(),
-        _ => return Ok(()),
-    };
+    let doing = format!("reading the option {what}");
+    if let (Some(text), Some(known)) = (value.as_str(), choices(schema)) {
+        if known.contains(&text) {
+            return Ok(());
+        }
+        return Err(Error::new(doing)
+            .expected(known.join(" or "))
+            .found(value.to_string())
+            .advice(nearest::advice(text, known)));
+    }
+    let allowed = types(schema);
+    if allowed.is_empty() {
+        return Ok(());
+    }
     let fits = allowed.iter().any(|t| match *t {
         "integer" => value.is_i64() || value.is_u64(),
         "number" => value.is_number(),
@@ -75,7 +84,6 @@ fn type_of(value: &Value, schema: &Value, what: &str) -> Result<()> {
         "null" => value.is_null(),
         _ => true,
     });
-    let doing = format!("reading the option {what}");
     if !fits {
         return Err(Error::new(doing).expected(allowed.join(" or ")).found(value.to_string()));
     }
@@ -88,4 +96,21 @@ fn type_of(value: &Value, schema: &Value, what: &str) -> Result<()> {
             .found(value.to_string()));
     }
     Ok(())
+}
+
+/// The texts that an enumeration allows.
+fn choices(schema: &Value) -> Option<Vec<&str>> {
+    if let Some(known) = schema["enum"].as_array() {
+        return known.iter().map(Value::as_str).collect();
+    }
+    schema["oneOf"].as_array()?.iter().map(|one| one["const"].as_str()).collect()
+}
+
+/// The JSON types that a schema allows, those of its alternatives included.
+fn types(schema: &Value) -> Vec<&str> {
+    match &schema["type"] {
+        Value::String(t) => vec![t],
+        Value::Array(ts) => ts.iter().filter_map(Value::as_str).collect(),
+        _ => schema["anyOf"].as_array().into_iter().flatten().flat_map(types).collect(),
+    }
 }

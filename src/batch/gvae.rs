@@ -229,7 +229,7 @@ pub fn digest(ds: &Dataset, graph: &Graph) -> Result<String> {
 /// What training on such a batch takes, in bytes: the [N,G] arrays that the decoder and the
 /// likelihood keep for the gradient, the messages of two attention layers, the weights three times.
 pub fn memory_needed(spots: usize, genes: usize, edges: usize, model: &GvaeConfig) -> u64 {
-    const DENSE_ARRAYS: usize = 16;
+    const DENSE_ARRAYS: usize = 24;
     let (hidden, heads) = (model.hidden_dim as usize, model.num_heads as usize);
     let messages = 2 * 3 * (edges + spots) * heads * hidden;
     let weights = 4 * (4 * genes * hidden + 9 * heads * hidden * hidden);

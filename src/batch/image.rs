@@ -62,7 +62,7 @@ pub fn encode(ds: &Dataset, config: &EncodeConfig) -> Result<Array2<f64>> {
             .kind(Kind::Missing)
             .expected("an H&E image with scale factors in uns[\"spatial\"]")
             .found("none, and without an image the result cannot be called image-guided")
-            .advice("Read a folder or file with its tissue image, set obsm[\"image_features\"] to features of your own, or ask for encoder \"zeros\" to train without an image on purpose")
+            .advice("Read a folder or file with its tissue image, set obsm[\"image_features\"] to features of your own, or ask for zeros on purpose: image::encode(ds, #{ encoder: \"zeros\" }), or --encoder zeros in train_real")
     })?;
     let coordinates = ds.coordinates()?;
     if coordinates.unit == Unit::Um {

@@ -80,7 +80,7 @@ pub fn hvg(ds: &Dataset, config: &HvgConfig) -> Result<Hvg> {
                 return Err(Error::new(doing)
                     .expected("X with logarithms of normalised values")
                     .found("whole numbers, which look like counts")
-                    .advice("Run normalize_total and log1p first, or use flavor seurat_v3"));
+                    .advice("Run ds.normalize() and ds.log1p() first, or use flavor seurat_v3"));
             }
             let x = ds.x().to_csr();
             if let Some(v) = x.parts().2.iter().find(|v| !v.is_finite()) {

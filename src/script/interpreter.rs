@@ -110,6 +110,7 @@ impl Interpreter {
         engine.set_module_resolver(resolver::Resolver {
             state: state.clone(),
             loaded: RefCell::default(),
+            loading: RefCell::default(),
         });
         // `var` is a word that Rhai keeps for itself without a use; datasets have a `var`.
         #[expect(deprecated, reason = "Rhai marks it as volatile; the version is pinned")]

@@ -18,6 +18,8 @@ pub(super) const STDLIB: &[(&str, &str)] = &[("gvae", include_str!("../../stdlib
 pub(super) struct Resolver {
     pub state: Rc<State>,
     pub loaded: RefCell<BTreeMap<String, Shared<Module>>>,
+    /// Modules that are being loaded, each imported by the one before it.
+    pub loading: RefCell<Vec<String>>,
 }
 
 impl ModuleResolver for Resolver {
@@ -34,11 +36,21 @@ impl ModuleResolver for Resolver {
         }
         let within =
             |e: Box<EvalAltResult>| Box::new(EvalAltResult::ErrorInModule(name.clone(), e, at));
+        if self.loading.borrow().contains(&name) {
+            let circle = self.loading.borrow().join(" imports ");
+            let e = Error::new(format!("importing \"{path}\""))
+                .expected("modules that do not import each other in a circle")
+                .found(format!("{circle} imports {name}"));
+            return Err(positioned(e.into(), at));
+        }
         self.state.remember(&name, &text);
         let mut ast =
             engine.compile(source::complete(&text)).map_err(|e| within(Box::new(e.into())))?;
         ast.set_source(name.as_str());
-        let mut module = Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(within)?;
+        self.loading.borrow_mut().push(name.clone());
+        let module = Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(within);
+        self.loading.borrow_mut().pop();
+        let mut module = module?;
         module.set_id(name.as_str());
         let module = Rc::new(module);
         self.loaded.borrow_mut().insert(name, module.clone());
