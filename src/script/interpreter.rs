@@ -59,7 +59,7 @@ impl State {
     }
 
     /// Rhai's functions see their arguments only. This gives a name that is none of them the
-    /// value of the session's variable; it is read-only there, as a constant would be.
+    /// session's variable itself, unless it is a constant: what a function changes, stays changed.
     fn resolve(
         &self,
         name: &str,
