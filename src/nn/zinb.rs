@@ -89,12 +89,12 @@ pub fn log_prob(x: &Counts, mu: &Tensor, theta: &Tensor, pi_logit: &Tensor) -> T
     zeros.reshape([-1]).index_copy(0, &x.place, &positive).view(x.shape)
 }
 
-/// Negative log-likelihood of each spot, summed over genes in double precision.
+/// Negative log-likelihood of each spot, summed over genes.
 ///
 /// # Shapes
 /// `mu`, `theta`, `pi_logit` [N,G] -> [N]
 pub fn nll(x: &Counts, mu: &Tensor, theta: &Tensor, pi_logit: &Tensor) -> Tensor {
-    -log_prob(x, mu, theta, pi_logit).sum_dim_intlist(1, false, Kind::Double)
+    -log_prob(x, mu, theta, pi_logit).sum_dim_intlist(1, false, None::<Kind>)
 }
 
 /// `ln[pi + (1 - pi) NB(0)]` for every entry, [N,G].

@@ -41,7 +41,7 @@ impl Adam {
         self.parameters.iter_mut().for_each(|(_, p)| p.zero_grad());
     }
 
-    /// The norm of the whole gradient, in double precision.
+    /// The norm of the whole gradient.
     pub fn gradient_norm(&self) -> f64 {
         let squares =
             |(_, p): &(String, Tensor)| p.grad().square().sum(tch::Kind::Double).double_value(&[]);
