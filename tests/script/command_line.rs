@@ -156,6 +156,32 @@ fn an_import_is_found_beside_the_script() {
 }
 
 #[test]
+fn modules_that_import_each_other_are_an_error() {
+    let (folder, path) = script("import \"one\" as one\n");
+    std::fs::write(folder.path().join("one.rhai"), "import \"two\" as two\n").unwrap();
+    std::fs::write(folder.path().join("two.rhai"), "import \"one\" as one\n").unwrap();
+    let out = spatia(&["run", path.to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(1), "{}", text(&out.stderr));
+    assert!(text(&out.stderr).contains("in a circle"), "{}", text(&out.stderr));
+}
+
+#[test]
+fn a_closed_pipe_ends_the_script_quietly() {
+    let (_keep, path) = script("loop { print(\"more\") }\n");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_spatia"))
+        .args(["run", path.to_str().unwrap()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let out = child.wait_with_output().unwrap();
+    assert!(!out.status.success());
+    assert!(text(&out.stderr).is_empty(), "{}", text(&out.stderr));
+}
+
+#[test]
 fn the_console_reads_lines_from_a_pipe() {
     use std::io::Write;
     let state = tempfile::tempdir().unwrap();
