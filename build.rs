@@ -12,7 +12,6 @@ fn main() {
             process::exit(1);
         }
     }
-    println!("cargo:rustc-env=SPATIA_TARGET={}", env::var("TARGET").unwrap_or_default());
     println!("cargo:rustc-env=SPATIA_GIT_REV={}", git_revision().unwrap_or("unknown".into()));
 }
 

@@ -22,11 +22,6 @@ pub fn parse<T: DeserializeOwned + JsonSchema>(value: Value, what: &str) -> Resu
     })
 }
 
-/// The names of the options of `T`, in order of declaration.
-pub fn names<T: JsonSchema>() -> Vec<String> {
-    keys(&schemars::schema_for!(T).to_value()).map(str::to_owned).collect()
-}
-
 fn keys(schema: &Value) -> impl Iterator<Item = &str> {
     schema["properties"].as_object().into_iter().flat_map(|p| p.keys().map(String::as_str))
 }

@@ -14,15 +14,7 @@ pub const COUNTS: &str = "counts";
 pub const TOTAL_COUNTS: &str = "total_counts";
 /// `var`: whether a gene was selected as highly variable.
 pub const HIGHLY_VARIABLE: &str = "highly_variable";
-/// `obsm`: the posterior means of the graph VAE, [N,L].
-pub const X_GVAE: &str = "X_gvae";
-/// `obsm`: its prior means, [N,L].
-pub const X_PRIOR: &str = "X_prior";
-/// `obsm`: principal components, [N,C].
-pub const X_PCA: &str = "X_pca";
 /// `obs`: KL divergence of posterior from prior per spot, nats.
 pub const KL: &str = "kl";
-/// `obs`: spatial domain, categorical.
-pub const DOMAIN: &str = "domain";
 /// `obs`: planted truth of a simulation: morphology and expression disagree here.
 pub const DISCORDANT: &str = "discordant";
