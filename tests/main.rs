@@ -2,6 +2,7 @@
 
 mod common;
 mod data;
+mod fixtures;
 mod golden_models;
 mod golden_slide;
 mod image;

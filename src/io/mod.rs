@@ -4,10 +4,17 @@
 
 mod h5;
 pub mod h5ad;
+pub mod legacy_st;
+pub mod loom;
+pub mod mex;
 pub mod npy;
+pub mod numpy;
 pub mod table;
 pub mod tenx;
+pub mod text_counts;
 pub mod visium;
+pub mod visium_hd;
+pub mod xenium;
 
 use std::path::Path;
 
@@ -28,7 +35,11 @@ struct Format {
 const FORMATS: &[Format] = &[
     Format { name: "AnnData .h5ad", is: is_h5ad, read: Some(h5ad::read) },
     Format { name: "10x .h5", is: is_tenx, read: Some(tenx::read) },
-    Format { name: "loom file", is: |p| has_groups(p, &["row_attrs", "col_attrs"]), read: None },
+    Format {
+        name: "loom file",
+        is: |p| has_groups(p, &["row_attrs", "col_attrs"]),
+        read: Some(loom::read),
+    },
     Format {
         name: "Xenium bundle",
         is: |p| {
@@ -36,7 +47,7 @@ const FORMATS: &[Format] = &[
                 || p.join("cells.parquet").is_file()
                 || ends(p, &[".xenium"])
         },
-        read: None,
+        read: Some(xenium::read),
     },
     Format {
         name: "Visium HD folder",
@@ -44,7 +55,7 @@ const FORMATS: &[Format] = &[
             p.join("binned_outputs").is_dir()
                 || p.join("spatial/tissue_positions.parquet").is_file()
         },
-        read: None,
+        read: Some(visium_hd::read),
     },
     Format {
         name: "Visium folder",
@@ -58,7 +69,7 @@ const FORMATS: &[Format] = &[
                 || p.join("matrix.mtx.gz").is_file()
                 || ends(p, &[".mtx", ".mtx.gz"])
         },
-        read: None,
+        read: Some(mex::read),
     },
     Format {
         name: "zarr archive",
@@ -70,11 +81,16 @@ const FORMATS: &[Format] = &[
         read: None,
     },
     Format {
+        name: "legacy ST table",
+        is: |p| ends(p, &["_counts.tsv", "_counts.tsv.gz"]),
+        read: Some(legacy_st::read),
+    },
+    Format {
         name: "table of counts as text or parquet",
         is: |p| ends(p, &[".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet"]),
-        read: None,
+        read: Some(text_counts::read),
     },
-    Format { name: "NumPy array", is: |p| ends(p, &[".npy", ".npz"]), read: None },
+    Format { name: "NumPy array", is: |p| ends(p, &[".npy", ".npz"]), read: Some(numpy::read) },
 ];
 
 /// Reads a dataset of any format that is understood, told by its content, not by its name.

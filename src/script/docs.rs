@@ -15,6 +15,13 @@ use crate::base::nearest;
 use crate::batch::gvae::DataConfig;
 use crate::batch::image::EncodeConfig;
 use crate::graph::{KnnConfig, RadiusConfig};
+use crate::io::legacy_st::LegacyStConfig;
+use crate::io::loom::LoomConfig;
+use crate::io::mex::MexConfig;
+use crate::io::numpy::NumpyConfig;
+use crate::io::text_counts::TextCountsConfig;
+use crate::io::visium_hd::VisiumHdConfig;
+use crate::io::xenium::XeniumConfig;
 use crate::plot::{CurvesConfig, SpatialConfig};
 use crate::prep::{FilterConfig, HvgConfig, PcaConfig};
 use crate::sim::TissueConfig;
@@ -29,6 +36,13 @@ type Schema = fn() -> Value;
 
 /// The configuration behind each function that takes an option map.
 const OPTIONS: &[(&str, Schema)] = &[
+    ("data::read_mex", schema::<MexConfig>),
+    ("data::read_visium_hd", schema::<VisiumHdConfig>),
+    ("data::read_xenium", schema::<XeniumConfig>),
+    ("data::read_loom", schema::<LoomConfig>),
+    ("data::read_counts", schema::<TextCountsConfig>),
+    ("data::read_st", schema::<LegacyStConfig>),
+    ("data::read_numpy", schema::<NumpyConfig>),
     ("Dataset.filter", schema::<FilterConfig>),
     ("Dataset.select_hvg", schema::<HvgConfig>),
     ("prep::pca", schema::<PcaConfig>),

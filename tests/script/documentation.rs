@@ -38,6 +38,7 @@ fn every_entry_has_a_summary_and_an_example() {
 #[test]
 fn every_example_runs_and_gives_what_it_says() {
     let folder = tempfile::tempdir().unwrap();
+    crate::fixtures::all(folder.path());
     let mut wrong = Vec::new();
     let mut prepared = session();
     prepared.eval(PRELUDE, "prelude").unwrap();
@@ -45,20 +46,7 @@ fn every_example_runs_and_gives_what_it_says() {
     for e in docs::entries() {
         // Files of the examples go into a folder of their own.
         let code = e.example().unwrap_or("");
-        let code = [
-            "tissue.h5ad",
-            "spatial.npy",
-            "true_labels.npy",
-            "spots.csv",
-            "run.json",
-            "domains.png",
-            "figure.svg",
-        ]
-        .iter()
-        .fold(code.to_owned(), |c, f| {
-            c.replace(&format!("\"{f}\""), &format!("\"{}\"", folder.path().join(f).display()))
-        })
-        .replace("\"run\"", &format!("\"{}\"", folder.path().join("run").display()));
+        let code = in_folder(code, folder.path());
         prepared.eval("ds = fresh.copy()", "reset").unwrap();
         let expected = code
             .lines()
@@ -77,6 +65,28 @@ fn every_example_runs_and_gives_what_it_says() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The code with its file names (`"tissue.h5ad"`, `"visium/"`) lying in a folder; what stands
+/// behind `// =>` stays.
+fn in_folder(code: &str, folder: &Path) -> String {
+    let is_file = |t: &str| {
+        t == "run"
+            || t.ends_with('/')
+            || t.rsplit_once('.').is_some_and(|(stem, end)| {
+                !stem.is_empty() && end.chars().all(char::is_alphanumeric) && !t.contains(' ')
+            })
+    };
+    let line = |line: &str| {
+        let (code, rest) =
+            line.split_once("// =>").map_or((line, ""), |(c, _)| (c, &line[c.len()..]));
+        let parts = code.split('"').enumerate().map(|(i, part)| match i % 2 {
+            1 if is_file(part) => folder.join(part).display().to_string(),
+            _ => part.to_owned(),
+        });
+        parts.collect::<Vec<_>>().join("\"") + rest
+    };
+    code.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
