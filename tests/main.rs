@@ -1,6 +1,7 @@
 //! The one test binary: every further executable would link libtorch again.
 
 mod common;
+mod corpus;
 mod data;
 mod fixtures;
 mod golden_models;
