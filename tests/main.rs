@@ -4,6 +4,7 @@ mod common;
 mod corpus;
 mod data;
 mod fixtures;
+mod formats;
 mod golden_models;
 mod golden_slide;
 mod image;
