@@ -9,9 +9,19 @@ use crate::base::{Error, Result};
 use crate::data::Dataset;
 
 /// Options of the reader.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct MexConfig {}
+pub struct MexConfig {
+    /// The features that become genes: "Gene Expression", another type that the file names (as
+    /// "Antibody Capture"), or "all".
+    pub features: String,
+}
+
+impl Default for MexConfig {
+    fn default() -> Self {
+        Self { features: "Gene Expression".into() }
+    }
+}
 
 /// Reads a MEX folder.
 pub fn read(path: &Path) -> Result<Dataset> {

@@ -7,6 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use hdf5::Group;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::base::{Error, Result, progress};
 use crate::data::{Csr, Dataset, Table};
@@ -14,6 +16,29 @@ use crate::io::h5::{self, Node};
 
 /// The feature type of genes.
 const GENES: &str = "Gene Expression";
+
+/// Options of the reader.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TenxConfig {
+    /// The genome whose features are read. Needed for files of format 2 with several genomes,
+    /// where "all" joins those that have the same barcodes; without it format 3 gives all.
+    pub genome: Option<String>,
+    /// The features that become genes: "Gene Expression", another type that the file names (as
+    /// "Antibody Capture"), or "all". Of each type left out, the total of a cell is kept in obs.
+    pub features: String,
+}
+
+impl Default for TenxConfig {
+    fn default() -> Self {
+        Self { genome: None, features: GENES.into() }
+    }
+}
+
+/// Reads a 10x `.h5` as [`read_with`] does with its defaults.
+pub fn read(path: &Path) -> Result<Dataset> {
+    read_with(path, &TenxConfig::default())
+}
 
 /// Reads the counts of a 10x `.h5`, format 3 (`/matrix`) or format 2 with one genome.
 ///
@@ -23,7 +48,7 @@ const GENES: &str = "Gene Expression";
 ///
 /// # Errors
 /// No such file, another layout, several genomes in format 2, damaged arrays.
-pub fn read(path: &Path) -> Result<Dataset> {
+pub fn read_with(path: &Path, _config: &TenxConfig) -> Result<Dataset> {
     let file = h5::open(path)?;
     let mut ds = matrix(&file).map_err(|e| e.within(format!("reading {}", path.display())))?;
     ds.sources = vec![path.to_owned()];
