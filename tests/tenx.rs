@@ -348,7 +348,7 @@ fn what_is_wrong_with_a_mex_folder_is_said() {
     broken(&put(lines[..lines.len() - 3].join("\n")), &["as its header says", "cut short"]);
     broken(&put(text[..text.len() - 3].into()), &["line", "row, column and a value", "cut short"]);
     broken(&put(format!("{text}1 1 1\n")), &["another entry"]);
-    broken(&put(text.replace("\n8 12 ", "\n8 11 ")), &["same sample, and whole"]);
+    broken(&put(text.replace("\n8 12 ", "\n8 10 ")), &["same sample, and whole"]);
     broken(
         &put(text.replace("general", "symmetric")),
         &["symmetric", "write the matrix as general"],

@@ -99,7 +99,9 @@ fn current(m: &Group) -> Result<Dataset> {
     if features.link_exists("feature_type") {
         var.set_text(TYPES, &texts("feature_type")?)?;
     }
-    for name in h5::names(&features)? {
+    let mut columns = h5::names(&features)?;
+    columns.sort();
+    for name in columns {
         if ["name", "id", "gene_id", "feature_type"].contains(&name.as_str()) {
             continue;
         }

@@ -83,7 +83,7 @@ pub fn read_with(path: &Path, config: &VisiumHdConfig) -> Result<Dataset> {
 /// Whether a folder is one of Visium HD, or the folder above.
 pub(super) fn looks_like(path: &Path) -> bool {
     !squares(path).is_empty()
-        || path.join(POSITIONS).is_file()
+        || one_size(path).is_some()
         || [path, &path.join("outs")].iter().any(|p| {
             p.join(BINNED).is_dir()
                 || p.join(SEGMENTED).is_dir()
@@ -95,6 +95,13 @@ pub(super) fn looks_like(path: &Path) -> bool {
 fn central(square: &Path) -> Option<PathBuf> {
     let full = square.canonicalize().ok()?;
     Some(full.parent()?.parent()?.join("spatial"))
+}
+
+/// The folder of one size of bin that `path` is, or that it is the `spatial/` of.
+fn one_size(path: &Path) -> Option<PathBuf> {
+    let full = path.canonicalize().ok()?;
+    let above = full.parent().filter(|_| full.ends_with("spatial")).map(Path::to_owned);
+    [Some(path.to_owned()), above].into_iter().flatten().find(|f| f.join(POSITIONS).is_file())
 }
 
 /// The size in the name of a folder `square_008um`.
@@ -114,11 +121,7 @@ fn squares(folder: &Path) -> Vec<(u32, PathBuf)> {
 /// The folder of one size of bin.
 fn locate(path: &Path, wanted: Option<u32>) -> Result<PathBuf> {
     let doing = format!("looking for the bins in {}", path.display());
-    // The folder of one size, or its spatial/.
-    for folder in [path.to_owned(), path.join("..")] {
-        if !folder.join(POSITIONS).is_file() {
-            continue;
-        }
+    if let Some(folder) = one_size(path) {
         return match (size(&folder), wanted) {
             (Some(is), Some(um)) if is != um => Err(Error::new(doing)
                 .expected(format!("bins of {um} um"))
