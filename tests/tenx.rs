@@ -21,27 +21,28 @@ import sys, warnings
 warnings.simplefilter("ignore")
 import anndata as ad, numpy as np, scanpy as sc
 from pathlib import Path
-source, ours = Path(sys.argv[1]), sys.argv[2]
-b = ad.read_h5ad(ours)
-a = sc.read_10x_mtx(source) if source.is_dir() else sc.read_10x_h5(source)
-a.var_names_make_unique()
-assert list(a.obs_names) == list(b.obs_names) and list(a.var_names) == list(b.var_names)
-x, y = a.X.tocsr(), b.X.tocsr()
-assert b.X.dtype == "float32" and x.shape == y.shape, (x.shape, y.shape)
-x.sort_indices(); y.sort_indices()
-for part in ("indptr", "indices", "data"):
-    np.testing.assert_array_equal(getattr(x, part), getattr(y, part))
-assert list(a.var.columns) == list(b.var.columns), (list(a.var.columns), list(b.var.columns))
-for c in a.var: assert list(a.var[c]) == list(b.var[c]), c
-for c in a.obs: assert list(a.obs[c]) == list(b.obs[c]), c
-extra = [c for c in b.obs if c not in a.obs]
-assert all(c.startswith("total_counts_") for c in extra), extra
-if extra:
-    every = sc.read_10x_h5(source, gex_only=False)
-    for c in extra:
-        of = np.array([t.lower().replace(" ", "_") == c[13:] for t in every.var["feature_types"]])
-        assert of.any() and (np.asarray(every.X[:, of].sum(1)).ravel() == b.obs[c].to_numpy()).all(), c
-print("equal", a.shape, "totals of", extra)
+for source, ours in zip(sys.argv[1::2], sys.argv[2::2]):
+    source = Path(source)
+    b = ad.read_h5ad(ours)
+    a = sc.read_10x_mtx(source) if source.is_dir() else sc.read_10x_h5(source)
+    a.var_names_make_unique()
+    assert list(a.obs_names) == list(b.obs_names) and list(a.var_names) == list(b.var_names)
+    x, y = a.X.tocsr(), b.X.tocsr()
+    assert b.X.dtype == "float32" and x.shape == y.shape, (x.shape, y.shape)
+    x.sort_indices(); y.sort_indices()
+    for part in ("indptr", "indices", "data"):
+        np.testing.assert_array_equal(getattr(x, part), getattr(y, part))
+    assert list(a.var.columns) == list(b.var.columns), (list(a.var.columns), list(b.var.columns))
+    for c in a.var: assert list(a.var[c]) == list(b.var[c]), c
+    for c in a.obs: assert list(a.obs[c]) == list(b.obs[c]), c
+    extra = [c for c in b.obs if c not in a.obs]
+    assert all(c.startswith("total_counts_") for c in extra), extra
+    if extra:
+        every = sc.read_10x_h5(source, gex_only=False)
+        for c in extra:
+            of = np.array([t.lower().replace(" ", "_") == c[13:] for t in every.var["feature_types"]])
+            assert of.any() and (np.asarray(every.X[:, of].sum(1)).ravel() == b.obs[c].to_numpy()).all(), c
+    print(source.name, "equal", a.shape, "totals of", extra)
 "#;
 
 fn folder() -> tempfile::TempDir {
@@ -60,7 +61,7 @@ fn refused<T>(result: spatia::base::Result<T>, parts: &[&str]) {
 fn counts_of_10x_equal_scanpys_reading() {
     let Some(python) = common::python() else { return };
     let out = folder();
-    for name in [
+    let mut sources: Vec<PathBuf> = [
         "tenx_tiny/v2.h5",
         "tenx_tiny/v3.h5",
         "tenx_tiny/v3_mex",
@@ -68,26 +69,28 @@ fn counts_of_10x_equal_scanpys_reading() {
         "dlpfc/151674/filtered_feature_bc_matrix.h5",
         "visium_tiny/filtered_feature_bc_matrix.h5",
         "xenium_bone_marrow/cell_feature_matrix.h5",
-    ] {
-        let Some(path) = common::data(name) else { return };
-        let ours = out.path().join("ours.h5ad");
-        io::h5ad::write(&io::read(&path).unwrap(), &ours).unwrap();
-        println!("{name}: {}", common::run_python(&python, COMPARE, &[&path, &ours]).trim());
-    }
+    ]
+    .into_iter()
+    .filter_map(common::data)
+    .collect();
     // The samples, which have antibodies, probes and repeated symbols.
     fixture::write(out.path());
     mex_fixture::write(out.path());
     probes(&out.path().join("probes.h5"));
-    for name in ["sample.h5", "mex", "probes.h5"] {
-        let (path, ours) = (out.path().join(name), out.path().join("ours.h5ad"));
-        let mut ds = io::read(&path).unwrap();
-        if name == "mex" {
+    sources.extend(["sample.h5", "mex", "probes.h5"].map(|n| out.path().join(n)));
+    let mut pairs = Vec::new();
+    for (i, source) in sources.into_iter().enumerate() {
+        let ours = out.path().join(format!("ours{i}.h5ad"));
+        let mut ds = io::read(&source).unwrap();
+        if source.ends_with("mex") {
             // scanpy's reader of MEX has no way to the totals.
             *ds.obs_mut() = Table::new(ds.obs().index().to_vec());
         }
         io::h5ad::write(&ds, &ours).unwrap();
-        println!("{name}: {}", common::run_python(&python, COMPARE, &[&path, &ours]).trim());
+        pairs.extend([source, ours]);
     }
+    let pairs: Vec<&Path> = pairs.iter().map(PathBuf::as_path).collect();
+    println!("{}", common::run_python(&python, COMPARE, &pairs));
 }
 
 /// A matrix of probes, as `raw_probe_bc_matrix.h5` of Space Ranger 2 and later.

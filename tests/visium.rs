@@ -21,35 +21,36 @@ import sys, warnings, json
 warnings.simplefilter("ignore")
 import anndata as ad, numpy as np, pandas as pd, scanpy as sc
 from pathlib import Path
-source, ours = Path(sys.argv[1]), sys.argv[2]
-b = ad.read_h5ad(ours)
-whole = (source / "spatial/tissue_hires_image.png").exists()
-if whole:
-    a = sc.read_visium(source)
-    a = a[a.obs["in_tissue"] == 1].copy()
-else:
-    a = sc.read_10x_h5(source / "filtered_feature_bc_matrix.h5")
-    p = pd.read_csv(source / "spatial/tissue_positions_list.csv", header=None, index_col=0).loc[a.obs_names]
-    a.obs = pd.DataFrame({"in_tissue": p[1], "array_row": p[2], "array_col": p[3]})
-    a.obsm["spatial"] = p[[5, 4]].to_numpy()
-a.var_names_make_unique()
-assert list(a.obs_names) == list(b.obs_names) and list(a.var_names) == list(b.var_names)
-x, y = a.X.tocsr(), b.X.tocsr()
-x.sort_indices(); y.sort_indices()
-for part in ("indptr", "indices", "data"):
-    np.testing.assert_array_equal(getattr(x, part), getattr(y, part))
-for c in a.var: assert list(a.var[c]) == list(b.var[c]), c
-assert (a.obsm["spatial"].astype(float) == b.obsm["spatial"]).all()
-assert (a.obs == b.obs[list(a.obs)]).all().all()
-(library, v), = b.uns["spatial"].items()
-factors = json.loads((source / "spatial/scalefactors_json.json").read_text())
-assert factors == v["scalefactors"]
-if whole:
-    u = a.uns["spatial"][library]
-    assert set(u["images"]) == set(v["images"]) and u["scalefactors"] == v["scalefactors"]
-    for k in u["images"]:
-        assert (np.round(u["images"][k][..., :3] * 255).astype(np.uint8) == v["images"][k]).all(), k
-print("equal", a.shape, library, "with images" if whole else "scanpy cannot read it without hires")
+for source, ours in zip(sys.argv[1::2], sys.argv[2::2]):
+    source = Path(source)
+    b = ad.read_h5ad(ours)
+    whole = (source / "spatial/tissue_hires_image.png").exists()
+    if whole:
+        a = sc.read_visium(source)
+        a = a[a.obs["in_tissue"] == 1].copy()
+    else:
+        a = sc.read_10x_h5(source / "filtered_feature_bc_matrix.h5")
+        p = pd.read_csv(source / "spatial/tissue_positions_list.csv", header=None, index_col=0).loc[a.obs_names]
+        a.obs = pd.DataFrame({"in_tissue": p[1], "array_row": p[2], "array_col": p[3]})
+        a.obsm["spatial"] = p[[5, 4]].to_numpy()
+    a.var_names_make_unique()
+    assert list(a.obs_names) == list(b.obs_names) and list(a.var_names) == list(b.var_names)
+    x, y = a.X.tocsr(), b.X.tocsr()
+    x.sort_indices(); y.sort_indices()
+    for part in ("indptr", "indices", "data"):
+        np.testing.assert_array_equal(getattr(x, part), getattr(y, part))
+    for c in a.var: assert list(a.var[c]) == list(b.var[c]), c
+    assert (a.obsm["spatial"].astype(float) == b.obsm["spatial"]).all()
+    assert (a.obs == b.obs[list(a.obs)]).all().all()
+    (library, v), = b.uns["spatial"].items()
+    factors = json.loads((source / "spatial/scalefactors_json.json").read_text())
+    assert factors == v["scalefactors"]
+    if whole:
+        u = a.uns["spatial"][library]
+        assert set(u["images"]) == set(v["images"]) and u["scalefactors"] == v["scalefactors"]
+        for k in u["images"]:
+            assert (np.round(u["images"][k][..., :3] * 255).astype(np.uint8) == v["images"][k]).all(), k
+    print(source.name, "equal", a.shape, library, "with images" if whole else "scanpy cannot read it without hires")
 "#;
 
 /// Notes while a test runs; tests that look at them run one after the other.
@@ -102,12 +103,14 @@ fn visium_folders_equal_scanpys_reading() {
     paths.extend(
         ["visium_tiny", "dlpfc/151673", "dlpfc/151674"].into_iter().filter_map(common::data),
     );
-    for path in paths {
-        let ours = out.path().join("ours.h5ad");
+    let mut pairs = Vec::new();
+    for (i, path) in paths.into_iter().enumerate() {
+        let ours = out.path().join(format!("ours{i}.h5ad"));
         io::h5ad::write(&io::read(&path).unwrap(), &ours).unwrap();
-        let said = common::run_python(&python, COMPARE, &[&path, &ours]);
-        println!("{}: {}", path.display(), said.trim());
+        pairs.extend([path, ours]);
     }
+    let pairs: Vec<&Path> = pairs.iter().map(|p| p.as_path()).collect();
+    println!("{}", common::run_python(&python, COMPARE, &pairs));
 }
 
 /// Distances between neighbours in a row in `obsm["spatial_um"]`.

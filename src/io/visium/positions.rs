@@ -2,18 +2,22 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 use polars::prelude::*;
 
 use crate::base::{Error, Kind, Result, files, progress};
-use crate::data::table::numbers;
+use crate::data::table::{numbers, texts};
 use crate::data::{Dataset, keys};
 
 /// The columns, in the order in which Space Ranger 1 writes them without naming them.
 const COLUMNS: [&str; 6] =
     ["barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres"];
+
+/// More rows than a byte of a file can hold: barcodes and pixels differ from row to row.
+const MOST_ROWS: u64 = 64;
 
 /// A table of positions, with the columns of [`COLUMNS`].
 pub(super) struct Positions {
@@ -179,16 +183,33 @@ impl Positions {
 
 /// The columns of a parquet file.
 fn packed(path: &Path) -> Result<DataFrame> {
-    let failed = |e: PolarsError| {
-        Error::io(format!("reading {}", path.display()), e)
-            .advice("The file may be cut short: fetch it again and compare its size")
+    let damaged = || {
+        Error::new(format!("reading {}", path.display()))
+            .expected("a whole parquet file")
+            .found("a damaged one")
+            .advice("It may be cut short: fetch it again and compare its size")
     };
-    let file = File::open(path).map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
-    let mut reader = ParquetReader::new(file);
-    let schema = reader.schema().map_err(failed)?;
-    let known: Vec<&str> = schema.iter_names().map(|n| n.as_str()).collect();
-    require(path, &known)?;
-    reader.with_columns(Some(COLUMNS.map(String::from).to_vec())).finish().map_err(failed)
+    // Polars takes the numbers in a footer at their word, and panics where they lead nowhere.
+    let guarded = |read: &dyn Fn() -> PolarsResult<DataFrame>| {
+        let read = catch_unwind(AssertUnwindSafe(read));
+        read.map_err(|_| damaged())?.map_err(|e| damaged().found(e.to_string()))
+    };
+    let stored = std::fs::metadata(path).map_or(0, |m| m.len());
+    let names = guarded(&|| {
+        let mut reader = ParquetReader::new(File::open(path)?);
+        let names = reader.schema()?.iter_names().map(|n| n.to_string()).collect::<Vec<_>>();
+        let metadata = reader.get_metadata()?;
+        let rows: usize = metadata.row_groups.iter().map(|g| g.num_rows()).sum();
+        let holds = rows == metadata.num_rows && rows as u64 / MOST_ROWS <= stored;
+        polars_ensure!(holds, ComputeError: "{} rows in {stored} bytes", metadata.num_rows);
+        DataFrame::new_infer_height(vec![Column::new("name".into(), names)])
+    })?;
+    let names = texts(names.column("name").map_err(|_| damaged())?)?;
+    require(path, &names.iter().flatten().map(String::as_str).collect::<Vec<_>>())?;
+    guarded(&|| {
+        let columns = Some(COLUMNS.map(String::from).to_vec());
+        ParquetReader::new(File::open(path)?).with_columns(columns).finish()
+    })
 }
 
 /// Refuses a table whose names lack one of [`COLUMNS`].
