@@ -2,6 +2,7 @@
 //!
 //! Imports `base` and `data`; no tensors.
 
+mod columns;
 mod h5;
 pub mod h5ad;
 pub mod legacy_st;
@@ -12,6 +13,7 @@ pub mod numpy;
 pub mod table;
 pub mod tenx;
 pub mod text_counts;
+pub mod transcripts;
 pub mod visium;
 pub mod visium_hd;
 pub mod xenium;
