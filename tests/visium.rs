@@ -238,7 +238,7 @@ fn what_is_wrong_with_a_visium_folder_is_said() {
         &["19 positions, none for 6 of 20 barcodes, the first '", "cut short"],
     );
     broken(&put(text.replace("array_col", "col")), &["no array_col", "columns barcode, in_tissue"]);
-    broken(&put(format!("{text}{}\n", lines[10])), &["each barcode once", "again in row 31"]);
+    broken(&put(format!("{text}{}\n", lines[10])), &["each barcode once", "reading row 31"]);
     broken(&put(text.replace("-1,", "-2,")), &["no match", "differ in the suffix only"]);
     broken(
         &put(text

@@ -131,7 +131,7 @@ pub(super) fn assemble(
     config: &VisiumConfig,
 ) -> Result<Dataset> {
     let mut ds = counts.read(&config.features)?;
-    let places = Positions::read(positions)?;
+    let places = Positions::open(positions)?;
     let (library, metadata) = counts.library(folder, config.library.as_deref())?;
     if let Some(version) = metadata.get(&["software_version"]).and_then(Uns::as_str) {
         places.check_version(version);

@@ -1,53 +1,69 @@
 //! Where the spots lie: `tissue_positions*.csv` of Visium, `tissue_positions.parquet` of Visium HD.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 use polars::prelude::*;
 
 use crate::base::{Error, Kind, Result, files, progress};
-use crate::data::table::{numbers, texts};
-use crate::data::{Dataset, keys};
+use crate::data::{Dataset, keys, table};
+use crate::io::columns::Columns;
 
 /// The columns, in the order in which Space Ranger 1 writes them without naming them.
 const COLUMNS: [&str; 6] =
     ["barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres"];
 
-/// More rows than a byte of a file can hold: barcodes and pixels differ from row to row.
-const MOST_ROWS: u64 = 64;
-
 /// A table of positions, with the columns of [`COLUMNS`].
 pub(super) struct Positions {
-    frame: DataFrame,
     path: PathBuf,
-    /// Whether the columns are named; `None` where the format always does.
-    header: Option<bool>,
+    table: Table,
+}
+
+enum Table {
+    /// Of text, and whether its first line names the columns.
+    Text(DataFrame, bool),
+    /// A file that is read a batch at a time: bins of 2 um are 11 million.
+    Parquet(Columns),
+}
+
+/// What the table says of the barcodes asked for.
+struct Places {
+    found: Vec<bool>,
+    /// The columns behind the barcode, a value a barcode.
+    values: [Vec<f64>; 5],
+    /// Rows of the table.
+    rows: u64,
 }
 
 impl Positions {
-    /// Reads a table as text or parquet.
+    /// Opens a table as text or parquet.
     ///
     /// # Errors
     /// A file that is damaged, columns that are missing, lines that do not parse.
-    pub fn read(path: &Path) -> Result<Self> {
-        let parquet = path.extension().is_some_and(|e| e == "parquet");
-        let (frame, header) = if parquet { (packed(path)?, None) } else { text(path)? };
-        Ok(Self { frame, path: path.to_owned(), header })
+    pub fn open(path: &Path) -> Result<Self> {
+        let table = if path.extension().is_some_and(|e| e == "parquet") {
+            let columns = Columns::open(path)?;
+            let names = columns.names();
+            require(path, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
+            Table::Parquet(columns)
+        } else {
+            let (frame, header) = text(path)?;
+            Table::Text(frame, header)
+        };
+        Ok(Self { path: path.to_owned(), table })
     }
 
     /// Says when the counts are of another version of Space Ranger than the positions.
     pub fn check_version(&self, software: &str) {
         let digits = software.trim_start_matches(|c: char| !c.is_ascii_digit());
         let major = digits.split('.').next().and_then(|d| d.parse::<u32>().ok());
-        let (Some(major), Some(header)) = (major, self.header) else { return };
-        if (major >= 2) != header {
+        let (Some(major), Table::Text(_, header)) = (major, &self.table) else { return };
+        if (major >= 2) != *header {
             progress::note(format!(
                 "{}: laid out as Space Ranger {} does, but the counts say {software}; are they of the same run?",
                 self.path.display(),
-                if header { "2 and later" } else { "1" }
+                if *header { "2 and later" } else { "1" }
             ));
         }
     }
@@ -59,30 +75,28 @@ impl Positions {
     /// under tissue.
     pub fn join(&self, ds: &mut Dataset, raw: bool, only_tissue: bool) -> Result<()> {
         let doing = || format!("joining the counts to {}", self.path.display());
-        let row = self.rows(ds.obs().index())?;
-        let lacking = row.iter().filter(|r| r.is_none()).count();
-        if lacking == row.len() {
+        let Places { found, values, rows } = self.places(ds.obs().index())?;
+        let [tissue, row, col, y, x] = values;
+        let mut kept: Vec<usize> = (0..found.len()).filter(|&i| found[i]).collect();
+        if kept.is_empty() {
             return Err(self.no_match(ds.obs().index()));
         }
-        if let Some(first) = row.iter().position(Option::is_none) {
-            let found = format!(
-                "{} positions, none for {lacking} of {} barcodes, the first '{}'",
-                self.frame.height(),
-                row.len(),
+        if let Some(first) = found.iter().position(|f| !f) {
+            let said = format!(
+                "{rows} positions, none for {} of {} barcodes, the first '{}'",
+                found.len() - kept.len(),
+                found.len(),
                 ds.obs().index()[first]
             );
             if !raw {
                 return Err(Error::new(doing())
                     .expected("a position for each barcode of the counts")
-                    .found(found)
+                    .found(said)
                     .advice("The positions are cut short, or the counts are of another sample: fetch both again"));
             }
-            progress::note(format!("{}: {found}; these spots are dropped", doing()));
+            progress::note(format!("{}: {said}; these spots are dropped", doing()));
         }
-        let mut kept: Vec<usize> = (0..row.len()).filter(|&i| row[i].is_some()).collect();
-        let mut at: Vec<IdxSize> = row.into_iter().flatten().collect();
-        let tissue = self.numbers("in_tissue", &at)?;
-        let outside = tissue.iter().filter(|&&t| t != 1.0).count();
+        let outside = kept.iter().filter(|&&i| tissue[i] != 1.0).count();
         if only_tissue && outside > 0 {
             if outside == kept.len() {
                 return Err(Error::new(doing())
@@ -90,8 +104,7 @@ impl Positions {
                     .found(format!("none of {outside}"))
                     .advice("Read with in_tissue: false to keep them all"));
             }
-            let under = |i: &usize| tissue[*i] == 1.0;
-            (kept, at) = (0..kept.len()).filter(under).map(|i| (kept[i], at[i])).unzip();
+            kept.retain(|&i| tissue[i] == 1.0);
             let hint = if raw {
                 ""
             } else {
@@ -105,67 +118,92 @@ impl Positions {
         if kept.len() < ds.n_obs() {
             ds.select_obs(&kept)?;
         }
-        for name in ["in_tissue", "array_row", "array_col"] {
-            let whole: Vec<i64> = self.numbers(name, &at)?.into_iter().map(|v| v as i64).collect();
+        for (name, values) in [("in_tissue", tissue), ("array_row", row), ("array_col", col)] {
+            let whole: Vec<i64> = kept.iter().map(|&i| values[i] as i64).collect();
             ds.obs_mut().set(Column::new(name.into(), whole))?;
         }
-        let (x, y) =
-            (self.numbers("pxl_col_in_fullres", &at)?, self.numbers("pxl_row_in_fullres", &at)?);
-        let xy = Array2::from_shape_fn((at.len(), 2), |(i, k)| if k == 0 { x[i] } else { y[i] });
-        ds.set_obsm(keys::SPATIAL, xy)
+        let at = |(i, k): (usize, usize)| if k == 0 { x[kept[i]] } else { y[kept[i]] };
+        ds.set_obsm(keys::SPATIAL, Array2::from_shape_fn((kept.len(), 2), at))
     }
 
-    /// The row of each barcode.
-    fn rows(&self, barcodes: &[String]) -> Result<Vec<Option<IdxSize>>> {
-        // The counts have fewer barcodes than the slide has places, so they are what is hashed.
-        let place: HashMap<&str, usize> =
-            barcodes.iter().enumerate().map(|(i, b)| (b.as_str(), i)).collect();
-        let mut row = vec![None; barcodes.len()];
-        for (i, barcode) in self.barcodes()?.iter().enumerate() {
-            let Some(barcode) = barcode else { continue };
-            if let Some(&at) = place.get(barcode)
-                && row[at].replace(i as IdxSize).is_some()
-            {
-                return Err(Error::new(format!("reading {}", self.path.display()))
-                    .expected("each barcode once")
-                    .found(format!("'{barcode}' again in row {}", i + 1)));
-            }
-        }
-        Ok(row)
-    }
-
-    fn barcodes(&self) -> Result<&StringChunked> {
-        let column = self.frame.column("barcode");
-        column
-            .and_then(Column::str)
-            .map_err(|e| Error::io(format!("reading {}", self.path.display()), e))
-    }
-
-    /// Some rows of a column.
+    /// The places of some barcodes.
     ///
     /// # Errors
-    /// Text, and what is missing or not finite.
-    fn numbers(&self, name: &str, at: &[IdxSize]) -> Result<Vec<f64>> {
-        let doing = || format!("reading {name} of {}", self.path.display());
-        let failed = |e| Error::io(doing(), e);
-        let column = self.frame.column(name).map_err(failed)?;
-        let taken = column.take(&IdxCa::new("rows".into(), at)).map_err(failed)?;
-        let numbers = numbers(&taken).map_err(|e| e.within(doing()))?;
-        match numbers.iter().position(|v| !v.is_finite()) {
-            Some(i) => Err(Error::new(doing())
-                .expected("a finite number in each row")
-                .found(format!("{} in row {}", numbers[i], at[i] + 1))),
-            None => Ok(numbers),
+    /// A barcode that stands twice, a place that is no finite number.
+    fn places(&self, barcodes: &[String]) -> Result<Places> {
+        // The counts have fewer barcodes than the slide has places, so they are what is hashed.
+        let of: HashMap<&str, usize> =
+            barcodes.iter().enumerate().map(|(i, b)| (b.as_str(), i)).collect();
+        let n = barcodes.len();
+        let mut places = Places {
+            found: vec![false; n],
+            values: std::array::from_fn(|_| vec![f64::NAN; n]),
+            rows: 0,
+        };
+        let refuse =
+            |row: u64| Error::new(format!("reading row {} of {}", row + 1, self.path.display()));
+        self.each(&COLUMNS, |batch| {
+            let [barcode, numbers @ ..] = batch else { return Ok(()) };
+            let numbers: Vec<Vec<f64>> = numbers
+                .iter()
+                .map(|c| table::numbers(c).map_err(|e| e.within(self.path.display())))
+                .collect::<Result<_>>()?;
+            for (i, barcode) in self.texts(barcode)?.iter().enumerate() {
+                let row = places.rows;
+                places.rows += 1;
+                let Some(&at) = barcode.and_then(|b| of.get(b)) else { continue };
+                if std::mem::replace(&mut places.found[at], true) {
+                    let found = format!("'{}' again", barcodes[at]);
+                    return Err(refuse(row).expected("each barcode once").found(found));
+                }
+                for ((column, values), name) in
+                    numbers.iter().zip(&mut places.values).zip(&COLUMNS[1..])
+                {
+                    if !column[i].is_finite() {
+                        let found = format!("{} as {name}", column[i]);
+                        return Err(refuse(row).expected("finite numbers").found(found));
+                    }
+                    values[at] = column[i];
+                }
+            }
+            Ok(())
+        })?;
+        Ok(places)
+    }
+
+    /// Calls `f` with some columns, a batch of rows after the other.
+    fn each(&self, names: &[&str], mut f: impl FnMut(&[Column]) -> Result<()>) -> Result<()> {
+        match &self.table {
+            Table::Parquet(columns) => columns.each(names, |batch| f(&batch)),
+            Table::Text(frame, _) => {
+                let all: Vec<Column> =
+                    names.iter().filter_map(|n| frame.column(n).ok().cloned()).collect();
+                f(&all)
+            }
         }
+    }
+
+    fn texts<'a>(&self, column: &'a Column) -> Result<&'a StringChunked> {
+        column.str().map_err(|e| Error::io(format!("reading {}", self.path.display()), e))
     }
 
     /// No barcode of the counts has a position: what may be the matter.
     fn no_match(&self, ours: &[String]) -> Error {
-        let theirs = self.barcodes().ok();
-        let theirs = theirs.and_then(|b| b.iter().flatten().next()).unwrap_or("none").to_owned();
-        let ours = ours.first().map_or("none", String::as_str);
         let stem = |b: &str| b.split_once('-').map_or(b, |(stem, _)| stem).to_owned();
-        let same = self.barcodes().is_ok_and(|b| b.iter().flatten().any(|b| stem(b) == stem(ours)));
+        let ours = ours.first().map_or("none", String::as_str);
+        let (mut theirs, mut same) = (None, false);
+        let looked = self.each(&COLUMNS[..1], |batch| {
+            let Some(column) = batch.first() else { return Ok(()) };
+            for barcode in self.texts(column)?.iter().flatten() {
+                theirs.get_or_insert_with(|| barcode.to_owned());
+                same |= stem(barcode) == stem(ours);
+            }
+            Ok(())
+        });
+        if let Err(e) = looked {
+            return e;
+        }
+        let theirs = theirs.unwrap_or_else(|| "none".into());
         let bin = |b: &str| b.split('_').nth(1).filter(|s| s.ends_with("um")).map(str::to_owned);
         let advice = match (bin(ours), bin(&theirs)) {
             (Some(a), Some(b)) if a != b => {
@@ -181,37 +219,6 @@ impl Positions {
     }
 }
 
-/// The columns of a parquet file.
-fn packed(path: &Path) -> Result<DataFrame> {
-    let damaged = || {
-        Error::new(format!("reading {}", path.display()))
-            .expected("a whole parquet file")
-            .found("a damaged one")
-            .advice("It may be cut short: fetch it again and compare its size")
-    };
-    // Polars takes the numbers in a footer at their word, and panics where they lead nowhere.
-    let guarded = |read: &dyn Fn() -> PolarsResult<DataFrame>| {
-        let read = catch_unwind(AssertUnwindSafe(read));
-        read.map_err(|_| damaged())?.map_err(|e| damaged().found(e.to_string()))
-    };
-    let stored = std::fs::metadata(path).map_or(0, |m| m.len());
-    let names = guarded(&|| {
-        let mut reader = ParquetReader::new(File::open(path)?);
-        let names = reader.schema()?.iter_names().map(|n| n.to_string()).collect::<Vec<_>>();
-        let metadata = reader.get_metadata()?;
-        let rows: usize = metadata.row_groups.iter().map(|g| g.num_rows()).sum();
-        let holds = rows == metadata.num_rows && rows as u64 / MOST_ROWS <= stored;
-        polars_ensure!(holds, ComputeError: "{} rows in {stored} bytes", metadata.num_rows);
-        DataFrame::new_infer_height(vec![Column::new("name".into(), names)])
-    })?;
-    let names = texts(names.column("name").map_err(|_| damaged())?)?;
-    require(path, &names.iter().flatten().map(String::as_str).collect::<Vec<_>>())?;
-    guarded(&|| {
-        let columns = Some(COLUMNS.map(String::from).to_vec());
-        ParquetReader::new(File::open(path)?).with_columns(columns).finish()
-    })
-}
-
 /// Refuses a table whose names lack one of [`COLUMNS`].
 fn require(path: &Path, known: &[&str]) -> Result<()> {
     let lacking: Vec<&str> = COLUMNS.into_iter().filter(|c| !known.contains(c)).collect();
@@ -225,7 +232,7 @@ fn require(path: &Path, known: &[&str]) -> Result<()> {
 }
 
 /// The columns of a text file, and whether its first line names them.
-fn text(path: &Path) -> Result<(DataFrame, Option<bool>)> {
+fn text(path: &Path) -> Result<(DataFrame, bool)> {
     let text = files::read_text(path)?;
     let fields = |line: &str| -> Vec<String> {
         line.split(',').map(|f| f.trim().trim_matches('"').to_owned()).collect()
@@ -274,7 +281,7 @@ fn text(path: &Path) -> Result<(DataFrame, Option<bool>)> {
         .extend(COLUMNS[1..].iter().zip(numbers).map(|(name, v)| Column::new((*name).into(), v)));
     let frame = DataFrame::new_infer_height(columns)
         .map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
-    Ok((frame, Some(header)))
+    Ok((frame, header))
 }
 
 /// The barcode and the five numbers of a line.

@@ -84,8 +84,7 @@ pub(super) fn cells(folder: &Path) -> Result<PathBuf> {
 
 /// The counts: the `.h5`, else the MEX folder.
 pub(super) fn matrix(folder: &Path) -> Result<PathBuf> {
-    found(folder, &MATRIX)
-        .ok_or_else(|| missing(folder, &MATRIX, "cell_feature_matrix.zarr.zip"))
+    found(folder, &MATRIX).ok_or_else(|| missing(folder, &MATRIX, "cell_feature_matrix.zarr.zip"))
 }
 
 fn missing(folder: &Path, names: &[&str], zarr: &str) -> Error {
