@@ -408,6 +408,35 @@ proptest! {
 
 /// Files with some bytes changed or cut are read or refused, never worse.
 #[test]
+fn damaged_10x_files_do_not_panic() {
+    let files = std::env::var("SPATIA_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
+    let out = folder();
+    let (old, probe) = (out.path().join("two.h5"), out.path().join("probes.h5"));
+    two_genomes(&old, 12);
+    probes(&probe);
+    fixture::write(out.path());
+    let all = TenxConfig { genome: Some("all".into()), ..TenxConfig::default() };
+    for path in [out.path().join("sample.h5"), old, probe] {
+        let whole = std::fs::read(&path).unwrap();
+        let mut rng = spatia::base::seed::rng(17, 0);
+        let mut refusals = 0;
+        for _ in 0..files {
+            let mut bytes = whole.clone();
+            for _ in 0..1 + rng.next_u32() % 32 {
+                let at = rng.next_u32() as usize % bytes.len();
+                bytes[at] =
+                    if rng.next_u32().is_multiple_of(4) { 0xff } else { rng.next_u32() as u8 };
+            }
+            std::fs::write(&path, bytes).unwrap();
+            refusals += usize::from(tenx::read_with(&path, &all).is_err());
+        }
+        println!("{}: {refusals} of {files} refused", path.display());
+        assert!(refusals > 0);
+    }
+}
+
+/// Files with some bytes changed or cut are read or refused, never worse.
+#[test]
 fn damaged_mex_files_do_not_panic() {
     let files = std::env::var("SPATIA_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
     let out = changed(|d| {

@@ -322,6 +322,10 @@ fn visium_hd_is_read_at_each_size_of_bin() {
         let xy = [px(col[3]) - 0.01 * px(row[3]), px(row[3]) + 0.01 * px(col[3])];
         assert_eq!(ds.obsm()["spatial"].row(3).to_vec(), xy);
     }
+    let own = outs.join("binned_outputs/square_016um/spatial/tissue_hires_image.png");
+    visium::picture(&own, 30, 30);
+    let image = read_hd(&outs, Some(16)).unwrap().tissue_image().unwrap();
+    assert_eq!(image.pixels.dim(), (30, 30, 3));
     // From every level, told by its content.
     let usual = io::read(&outs).unwrap();
     assert_eq!(usual.n_obs(), 14);
@@ -394,7 +398,7 @@ fn what_is_wrong_with_a_visium_hd_folder_is_said() {
         io::read(&outs),
         &["segmented_outputs/ are not read", "binned_outputs/ of the same run"],
     );
-    std::fs::write(outs.join("binned_outputs.tar.gz"), b"").unwrap();
+    std::fs::write(outs.join("Mouse_binned_outputs.tar.gz"), b"").unwrap();
     refused(io::read(&outs), &["Unpack binned_outputs.tar.gz"]);
 }
 

@@ -84,11 +84,15 @@ pub fn read_with(path: &Path, config: &VisiumHdConfig) -> Result<Dataset> {
 pub(super) fn looks_like(path: &Path) -> bool {
     !squares(path).is_empty()
         || one_size(path).is_some()
-        || [path, &path.join("outs")].iter().any(|p| {
-            p.join(BINNED).is_dir()
-                || p.join(SEGMENTED).is_dir()
-                || p.join(format!("{BINNED}.tar.gz")).is_file()
-        })
+        || [path, &path.join("outs")]
+            .iter()
+            .any(|p| p.join(BINNED).is_dir() || p.join(SEGMENTED).is_dir() || is_packed(p))
+}
+
+/// Whether the bins lie there as they are downloaded.
+fn is_packed(folder: &Path) -> bool {
+    let ends = |f: &PathBuf| f.to_string_lossy().ends_with(&format!("{BINNED}.tar.gz"));
+    list(folder).iter().any(ends)
 }
 
 /// The central `spatial/`, beside `binned_outputs/`.
@@ -156,7 +160,7 @@ fn locate(path: &Path, wanted: Option<u32>) -> Result<PathBuf> {
 /// No bins at all: what there is instead.
 fn absent(doing: String, path: &Path, places: &[PathBuf]) -> Error {
     let has = |name: &str| places.iter().any(|p| p.join(name).exists());
-    let advice = if has(&format!("{BINNED}.tar.gz")) {
+    let advice = if places.iter().any(|p| is_packed(p)) {
         "Unpack binned_outputs.tar.gz first"
     } else if path.file_name().is_some_and(|n| n == SEGMENTED) || has(SEGMENTED) {
         "The cells of segmented_outputs/ are not read: add binned_outputs/ of the same run"
