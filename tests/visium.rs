@@ -451,6 +451,12 @@ fn the_scale_of_a_slide_is_the_files_own_first() {
     assert_eq!(um(&ds), None);
     set(&mut ds, "spot_diameter_fullres", 16.0);
     assert_eq!(um(&ds), Some(65.0 / 16.0));
+    for (col, known) in [(5, 100.0 / 200f64.sqrt()), (4, 65.0 / 16.0)] {
+        let places = [(1, 3), (1, col)].map(|(r, c)| (r as f64, c as f64));
+        ds.obs_mut().set_f64("array_row", &places.map(|p| p.0)).unwrap();
+        ds.obs_mut().set_f64("array_col", &places.map(|p| p.1)).unwrap();
+        assert_eq!(um(&ds), Some(known), "column {col}");
+    }
     set(&mut ds, "bin_size_um", 8.0);
     assert_eq!(um(&ds), Some(0.5));
     set(&mut ds, "microns_per_pixel", 0.25);

@@ -114,9 +114,13 @@ impl Dataset {
         pitch.or_else(|| diameter.map(|px| VISIUM_DIAMETER_UM / px))
     }
 
-    /// The median distance of neighbours in a row of the Visium array.
+    /// The median distance of neighbours in a row of the Visium array, whose rows and columns are
+    /// both even or both odd; those of other arrays are not.
     fn array_pitch(&self, spatial: &Array2<f64>) -> Option<f64> {
         let (rows, cols) = (self.obs().f64("array_row").ok()?, self.obs().f64("array_col").ok()?);
+        if rows.iter().zip(&cols).any(|(r, c)| (r + c) % 2.0 != 0.0) {
+            return None;
+        }
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_by(|&a, &b| rows[a].total_cmp(&rows[b]).then(cols[a].total_cmp(&cols[b])));
         let mut steps: Vec<f64> = order

@@ -142,11 +142,13 @@ fn beside(matrix: PathBuf) -> Result<Files> {
 }
 
 fn assemble(files: &Files) -> Result<Dataset> {
-    let barcodes = columns(&files.barcodes, 1)?.swap_remove(0);
-    let mut features = columns(&files.features, 3)?.into_iter();
+    let market = Market::open(&files.matrix)?;
+    // A table that is longer than the matrix is wide or high needs no reading to its end.
+    let most = market.rows.max(market.columns) as usize + 1;
+    let barcodes = columns(&files.barcodes, 1, most)?.swap_remove(0);
+    let mut features = columns(&files.features, 3, most)?.into_iter();
     let ids = features.next().unwrap_or_default();
     let (symbols, types) = (features.next().unwrap_or_default(), features.next());
-    let market = Market::open(&files.matrix)?;
     fits(files, &market, ids.len(), barcodes.len())?;
     let x = market.transposed()?;
     let unnamed = symbols.iter().all(String::is_empty);
@@ -158,11 +160,14 @@ fn assemble(files: &Files) -> Result<Dataset> {
     Dataset::new(x, Table::new(barcodes), var)
 }
 
-/// The first `n` columns of a table without a header; what a line lacks is empty.
-fn columns(path: &Path, n: usize) -> Result<Vec<Vec<String>>> {
+/// The first `n` columns of a table without a header, of at most so many lines; what a line lacks
+/// is empty.
+fn columns(path: &Path, n: usize, most: usize) -> Result<Vec<Vec<String>>> {
     let mut lines = Lines::open(path)?;
     let mut columns = vec![Vec::new(); n];
-    while let Some(line) = lines.next()? {
+    while columns[0].len() < most
+        && let Some(line) = lines.next()?
+    {
         if line.is_empty() {
             continue;
         }

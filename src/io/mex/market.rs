@@ -1,7 +1,7 @@
 //! Matrix Market's coordinate format, streamed into the rows of a sparse matrix.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufReader, ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -62,10 +62,13 @@ impl Lines {
             if self.end == BLOCK {
                 return Err(self.refuse("a line below 1 MB").found("a longer one"));
             }
-            let n = self.from.read(&mut self.block[self.end..]).map_err(|e| {
-                Error::io(format!("reading {}", self.path.display()), e)
-                    .advice("The file may be cut short: fetch it again and compare its size")
-            })?;
+            let n = match self.from.read(&mut self.block[self.end..]) {
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                read => read.map_err(|e| {
+                    Error::io(format!("reading {}", self.path.display()), e)
+                        .advice("The file may be cut short: fetch it again and compare its size")
+                })?,
+            };
             self.end += n;
             if n == 0 {
                 let last = std::mem::take(&mut self.end);
