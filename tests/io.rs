@@ -181,52 +181,6 @@ fn visium_folder_and_h5ad_of_a_slice_agree() {
     assert_eq!(a.sources.len(), 5);
 }
 
-const SCANPY: &str = r#"
-import sys, warnings
-warnings.simplefilter("ignore")
-import anndata as ad, numpy as np, scanpy as sc
-from pathlib import Path
-source, ours = sys.argv[1:3]
-b = ad.read_h5ad(ours)
-if Path(source).is_dir():
-    a = sc.read_visium(source)
-    a = a[a.obs["in_tissue"] == 1]
-    assert (a.obsm["spatial"].astype(float) == b.obsm["spatial"]).all()
-    assert (a.obs[["in_tissue", "array_row", "array_col"]] == b.obs[["in_tissue", "array_row", "array_col"]]).all().all()
-    (library, u), (library_b, v) = (next(iter(x.uns["spatial"].items())) for x in (a, b))
-    assert library == library_b and u["scalefactors"] == v["scalefactors"], (library, library_b)
-    assert set(u["images"]) == set(v["images"])
-    for k in u["images"]:
-        assert (np.round(u["images"][k][..., :3] * 255).astype(np.uint8) == v["images"][k]).all(), k
-else:
-    a = sc.read_10x_h5(source)
-a.var_names_make_unique()
-assert list(a.obs_names) == list(b.obs_names) and list(a.var_names) == list(b.var_names)
-assert b.X.dtype == "float32"
-assert (a.X.toarray() == b.X.toarray()).all()
-columns = [c for c in ("gene_ids", "feature_types", "genome") if c in a.var]
-assert columns == list(b.var.columns), (columns, list(b.var.columns))
-for c in columns: assert list(a.var[c]) == list(b.var[c]), c
-print("equal")
-"#;
-
-#[test]
-fn tenx_and_visium_equal_scanpys_reading() {
-    let Some(python) = common::python() else { return };
-    let out = folder();
-    for name in [
-        "tenx_tiny/v2.h5",
-        "tenx_tiny/v3.h5",
-        "xenium_bone_marrow/cell_feature_matrix.h5",
-        "visium_tiny",
-    ] {
-        let Some(path) = common::data(name) else { return };
-        let ours = out.path().join("ours.h5ad");
-        io::h5ad::write(&io::read(&path).unwrap(), &ours).unwrap();
-        println!("{name}: {}", common::run_python(&python, SCANPY, &[&path, &ours]).trim());
-    }
-}
-
 /// A dataset with every kind of part.
 fn everything() -> Dataset {
     let x =
@@ -709,7 +663,6 @@ fn what_cannot_be_read_is_explained() {
         io::read(&common::data("xenium_bone_marrow").unwrap()),
         &["Xenium bundle", "not read yet"],
     );
-    refused(io::read(&common::data("tenx_tiny/v3_mex").unwrap()), &["MEX", "not read yet"]);
     refused(
         io::h5ad::read(&tiny.join("filtered_feature_bc_matrix.h5")),
         &["an AnnData file", "matrix"],

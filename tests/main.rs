@@ -13,4 +13,6 @@ mod layers;
 mod plot;
 mod script;
 mod sim;
+mod tenx;
 mod train;
+mod visium;

@@ -253,9 +253,40 @@ impl Dataset {
                 .kind(Kind::Missing)
                 .expected(format!("{} genes", genes.len()))
                 .found(format!("{} missing, the first '{first}'", missing.len()))
-                .advice(nearest::advice(first, self.var.index().iter().map(String::as_str))));
+                .advice(self.other_names(&missing).unwrap_or_else(|| {
+                    nearest::advice(first, self.var.index().iter().map(String::as_str))
+                })));
         }
         Ok(genes.iter().map(|g| place[g.as_str()]).collect())
+    }
+
+    /// What to do where genes are asked for by a name of another sort: by id where `var` is named
+    /// by symbol or the other way round, or in other letters' case.
+    fn other_names(&self, missing: &[&str]) -> Option<String> {
+        let say = |stands: String, name: &str, count: usize| {
+            let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
+            format!("{stands}{more}. Ask for the gene as var is named: '{name}'")
+        };
+        let found = |names: &std::collections::HashMap<String, usize>,
+                     change: fn(&str) -> String| {
+            let all = missing.iter().filter_map(|m| Some((*m, *names.get(&change(m))?)));
+            let all: Vec<(&str, usize)> = all.collect();
+            all.first().map(|&(asked, at)| (asked.to_owned(), at, all.len()))
+        };
+        let index = self.var.index();
+        let lower = index.iter().enumerate().map(|(i, g)| (g.to_lowercase(), i)).collect();
+        if let Some((asked, at, count)) = found(&lower, str::to_lowercase) {
+            return Some(say(format!("'{asked}' is there in other case"), &index[at], count));
+        }
+        for column in self.var.names().into_iter().filter(|c| self.var.is_groups(c)) {
+            let names = self.var.text(column).ok()?.into_iter().enumerate();
+            let names = names.filter_map(|(i, name)| Some((name?, i))).collect();
+            if let Some((asked, at, count)) = found(&names, str::to_owned) {
+                let stands = format!("'{asked}' stands in var[\"{column}\"]");
+                return Some(say(stands, &index[at], count));
+            }
+        }
+        None
     }
 
     /// Refuses genes of the same name, which could not be told apart by it.

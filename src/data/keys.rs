@@ -2,6 +2,8 @@
 
 /// `obsm`: coordinates, [N,2], column then row (x, y).
 pub const SPATIAL: &str = "spatial";
+/// `obsm`: the coordinates in micrometres, [N,2], where the scale is known.
+pub const SPATIAL_UM: &str = "spatial_um";
 /// `uns`: what unit `obsm["spatial"]` is in, `"px"` or `"um"`, where a reader knows it.
 pub const SPATIAL_UNIT: &str = "spatial_unit";
 /// `obsm`: image features, [N,F].

@@ -84,41 +84,55 @@ impl Dataset {
                 .found(format!("{} at spot {i} ({})", spatial.row(i), self.obs().index()[i]))
                 .advice("Remove spots without a position first"));
         }
-        let diameter = self.scale_factor("spot_diameter_fullres");
         let unit = match self.uns().get(&[keys::SPATIAL_UNIT]).and_then(Uns::as_str) {
             Some("px") => Unit::Px,
             Some("um") => Unit::Um,
-            _ if diameter.is_some() => Unit::Px,
+            _ if self.scale_factor("spot_diameter_fullres").is_some() => Unit::Px,
             _ => Unit::Unknown,
         };
         let um_per_unit = match unit {
             Unit::Um => Some(1.0),
-            Unit::Px => diameter.map(|d| self.um_per_px(spatial, d)),
+            Unit::Px => self.um_per_px(spatial),
             Unit::Unknown => None,
         };
         Ok(Coordinates { xy: spatial.slice(ndarray::s![.., ..2]).to_owned(), unit, um_per_unit })
     }
 
-    /// Micrometres a pixel of a Visium slide: from the pitch of the array where `obs` has its rows
-    /// and columns, else from the diameter that the scale factors give a spot.
-    fn um_per_px(&self, spatial: &Array2<f64>, diameter: f64) -> f64 {
-        let pitch = || {
-            let (rows, cols) =
-                (self.obs().f64("array_row").ok()?, self.obs().f64("array_col").ok()?);
-            let mut order: Vec<usize> = (0..rows.len()).collect();
-            order.sort_by(|&a, &b| rows[a].total_cmp(&rows[b]).then(cols[a].total_cmp(&cols[b])));
-            let mut steps: Vec<f64> = order
-                .windows(2)
-                .filter(|w| rows[w[0]] == rows[w[1]] && cols[w[1]] - cols[w[0]] == 2.0)
-                .map(|w| {
-                    (spatial[[w[0], 0]] - spatial[[w[1], 0]])
-                        .hypot(spatial[[w[0], 1]] - spatial[[w[1], 1]])
-                })
-                .collect();
-            steps.sort_by(f64::total_cmp);
-            steps.get(steps.len() / 2).copied().filter(|&px| px > 0.0)
-        };
-        pitch().map_or(VISIUM_DIAMETER_UM / diameter, |px| VISIUM_PITCH_UM / px)
+    /// Micrometres a pixel: what the scale factors of Visium HD say; else from the pitch of the
+    /// Visium array where `obs` has its rows and columns; else from the diameter that the scale
+    /// factors give a spot.
+    fn um_per_px(&self, spatial: &Array2<f64>) -> Option<f64> {
+        let diameter = self.scale_factor("spot_diameter_fullres");
+        if let Some(um) = self.scale_factor("microns_per_pixel") {
+            return Some(um);
+        }
+        // The spots of Visium HD are the squares of its bins.
+        if let Some(bin) = self.scale_factor("bin_size_um") {
+            return diameter.map(|px| bin / px);
+        }
+        let pitch = self.array_pitch(spatial).map(|px| VISIUM_PITCH_UM / px);
+        pitch.or_else(|| diameter.map(|px| VISIUM_DIAMETER_UM / px))
+    }
+
+    /// The median distance of neighbours in a row of the Visium array, whose rows and columns are
+    /// both even or both odd; those of other arrays are not.
+    fn array_pitch(&self, spatial: &Array2<f64>) -> Option<f64> {
+        let (rows, cols) = (self.obs().f64("array_row").ok()?, self.obs().f64("array_col").ok()?);
+        if rows.iter().zip(&cols).any(|(r, c)| (r + c) % 2.0 != 0.0) {
+            return None;
+        }
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by(|&a, &b| rows[a].total_cmp(&rows[b]).then(cols[a].total_cmp(&cols[b])));
+        let mut steps: Vec<f64> = order
+            .windows(2)
+            .filter(|w| rows[w[0]] == rows[w[1]] && cols[w[1]] - cols[w[0]] == 2.0)
+            .map(|w| {
+                (spatial[[w[0], 0]] - spatial[[w[1], 0]])
+                    .hypot(spatial[[w[0], 1]] - spatial[[w[1], 1]])
+            })
+            .collect();
+        steps.sort_by(f64::total_cmp);
+        steps.get(steps.len() / 2).copied().filter(|&px| px > 0.0)
     }
 
     /// The sharpest tissue image under `uns["spatial"]`, laid out as scanpy lays it out.

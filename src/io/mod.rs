@@ -2,6 +2,7 @@
 //!
 //! Imports `base` and `data`; no tensors.
 
+mod columns;
 mod h5;
 pub mod h5ad;
 pub mod legacy_st;
@@ -12,6 +13,7 @@ pub mod numpy;
 pub mod table;
 pub mod tenx;
 pub mod text_counts;
+pub mod transcripts;
 pub mod visium;
 pub mod visium_hd;
 pub mod xenium;
@@ -49,28 +51,13 @@ const FORMATS: &[Format] = &[
         },
         read: Some(xenium::read),
     },
-    Format {
-        name: "Visium HD folder",
-        is: |p| {
-            p.join("binned_outputs").is_dir()
-                || p.join("spatial/tissue_positions.parquet").is_file()
-        },
-        read: Some(visium_hd::read),
-    },
+    Format { name: "Visium HD folder", is: visium_hd::looks_like, read: Some(visium_hd::read) },
     Format {
         name: "Visium folder",
         is: |p| p.is_dir() && visium::looks_like(p),
         read: Some(visium::read),
     },
-    Format {
-        name: "MEX folder",
-        is: |p| {
-            p.join("matrix.mtx").is_file()
-                || p.join("matrix.mtx.gz").is_file()
-                || ends(p, &[".mtx", ".mtx.gz"])
-        },
-        read: Some(mex::read),
-    },
+    Format { name: "MEX folder", is: mex::looks_like, read: Some(mex::read) },
     Format {
         name: "zarr archive",
         is: |p| {

@@ -19,7 +19,9 @@ use crate::io::legacy_st::LegacyStConfig;
 use crate::io::loom::LoomConfig;
 use crate::io::mex::MexConfig;
 use crate::io::numpy::NumpyConfig;
+use crate::io::tenx::TenxConfig;
 use crate::io::text_counts::TextCountsConfig;
+use crate::io::visium::VisiumConfig;
 use crate::io::visium_hd::VisiumHdConfig;
 use crate::io::xenium::XeniumConfig;
 use crate::plot::{CurvesConfig, SpatialConfig};
@@ -36,7 +38,9 @@ type Schema = fn() -> Value;
 
 /// The configuration behind each function that takes an option map.
 const OPTIONS: &[(&str, Schema)] = &[
+    ("data::read_10x_h5", schema::<TenxConfig>),
     ("data::read_mex", schema::<MexConfig>),
+    ("data::read_visium", schema::<VisiumConfig>),
     ("data::read_visium_hd", schema::<VisiumHdConfig>),
     ("data::read_xenium", schema::<XeniumConfig>),
     ("data::read_loom", schema::<LoomConfig>),

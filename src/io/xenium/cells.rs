@@ -1,0 +1,207 @@
+//! The table of cells, and its join to the counts by the cell's name.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io::Read;
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use ndarray::Array2;
+use polars::prelude::{
+    Column, CsvParseOptions, CsvReadOptions, DataFrame, IdxCa, IdxSize, NullValues, SerReader,
+};
+
+use crate::base::{Error, Kind, Result, files, interrupt, memory, nearest, progress};
+use crate::data::{Dataset, keys, table};
+use crate::io::columns;
+
+const ID: &str = "cell_id";
+const CENTROID: [&str; 2] = ["x_centroid", "y_centroid"];
+
+/// The table as it stands, by whichever format.
+pub(super) fn read(path: &Path) -> Result<DataFrame> {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    if name.ends_with(".parquet") { columns::read_table(path) } else { csv(path) }
+}
+
+/// A table as text, compressed or not; empty fields and `NA` are missing.
+fn csv(path: &Path) -> Result<DataFrame> {
+    files::exists(path)?;
+    let doing = || format!("reading {}", path.display());
+    let parse = CsvParseOptions::default()
+        .with_null_values(Some(NullValues::AllColumns(vec!["".into(), "NA".into()])));
+    CsvReadOptions::default()
+        .with_has_header(true)
+        .with_infer_schema_length(None)
+        .with_parse_options(parse)
+        .into_reader_with_file_handle(std::io::Cursor::new(bytes(path)?))
+        .finish()
+        .map_err(|e| Error::io(doing(), e))
+}
+
+/// The bytes of a file, unfolded where it is gzip; no more of them than half the memory there is.
+fn bytes(path: &Path) -> Result<Vec<u8>> {
+    let doing = || format!("reading {}", path.display());
+    let failed = |e| Error::io(doing(), e).advice("The file may be cut short: fetch it again");
+    let stored = std::fs::read(path).map_err(failed)?;
+    if stored.first_chunk() != Some(&[0x1f, 0x8b]) {
+        return Ok(stored);
+    }
+    let most = memory::now().available / 2;
+    let mut from = MultiGzDecoder::new(stored.as_slice());
+    let (mut all, mut block) = (Vec::new(), vec![0; 1 << 20]);
+    loop {
+        interrupt::check(&doing())?;
+        let n = from.read(&mut block).map_err(failed)?;
+        if n == 0 {
+            return Ok(all);
+        }
+        all.extend_from_slice(block.get(..n).unwrap_or_default());
+        if most > 0 && all.len() as u64 > most {
+            return Err(Error::new(doing())
+                .kind(Kind::Resource)
+                .expected(format!(
+                    "a table of at most {}, half of what is free",
+                    memory::human(most)
+                ))
+                .found("one that unfolds to more"));
+        }
+    }
+}
+
+/// Joins the table by `cell_id`: `obs` gets its columns, `obsm["spatial"]` the centroids. Cells
+/// of the counts that the table lacks are dropped, with a note.
+pub(super) fn join(ds: &mut Dataset, cells: &DataFrame, file: &Path) -> Result<()> {
+    let within = |e: Error| e.within(format!("reading {}", file.display()));
+    let ids = ids(column(cells, ID).map_err(within)?)?;
+    let place = places(&ids, file)?;
+    let barcodes = ds.obs().index();
+    let pairs: Vec<(usize, usize)> = barcodes
+        .iter()
+        .enumerate()
+        .filter_map(|(i, b)| Some((i, *place.get(b.as_str())?)))
+        .collect();
+    if pairs.is_empty() {
+        return Err(unmatched(barcodes, &ids, file));
+    }
+    let (kept, rows): (Vec<usize>, Vec<usize>) = pairs.into_iter().unzip();
+    let (lost, unused) = (ds.n_obs() - kept.len(), ids.len().saturating_sub(rows.len()));
+    if lost > 0 {
+        ds.select_obs(&kept)?;
+        let file = file.display();
+        progress::note(format!("{lost} cells of the counts are not in {file} and are dropped"));
+    }
+    if unused > 0 {
+        progress::note(format!("{unused} cells of {} have no counts", file.display()));
+    }
+    let at: IdxCa = rows.iter().map(|&r| Some(r as IdxSize)).collect();
+    let cells = cells.take(&at).map_err(|e| Error::io("taking rows of the table of cells", e))?;
+    let centroid = |name| column(&cells, name).and_then(table::numbers).map_err(within);
+    let (x, y) = (centroid(CENTROID[0])?, centroid(CENTROID[1])?);
+    for values in cells.columns() {
+        let name = values.name().as_str();
+        if name != ID && !CENTROID.contains(&name) {
+            add(ds, values.clone())?;
+        }
+    }
+    let xy: Vec<[f64; 2]> = x.into_iter().zip(y).map(|(x, y)| [x, y]).collect();
+    ds.set_obsm(keys::SPATIAL, Array2::from(xy))
+}
+
+fn column<'a>(frame: &'a DataFrame, name: &str) -> Result<&'a Column> {
+    frame.column(name).map_err(|_| {
+        let known = frame.columns().iter().map(|c| c.name().as_str());
+        Error::new("looking for a column")
+            .kind(Kind::Missing)
+            .expected(format!("'{name}'"))
+            .found("none of that name")
+            .advice(nearest::advice(name, known))
+    })
+}
+
+/// Names of cells as text; version 1 of the analysis writes whole numbers.
+fn ids(column: &Column) -> Result<Vec<String>> {
+    Ok(table::texts(column)?.into_iter().map(Option::unwrap_or_default).collect())
+}
+
+/// The row of each cell.
+fn places<'a>(ids: &'a [String], file: &Path) -> Result<HashMap<&'a str, usize>> {
+    let mut place = HashMap::with_capacity(ids.len());
+    for (i, id) in ids.iter().enumerate() {
+        if place.insert(id.as_str(), i).is_some() {
+            return Err(Error::new(format!("reading {}", file.display()))
+                .expected("each cell once")
+                .found(format!("'{id}' twice"))
+                .advice("Tables of several regions that were put together must be taken apart"));
+        }
+    }
+    Ok(place)
+}
+
+fn unmatched(barcodes: &[String], ids: &[String], file: &Path) -> Error {
+    let first = |names: &[String]| names.first().map_or("none".into(), |n| format!("'{n}'"));
+    Error::new(format!("joining the counts to {} by {ID}", file.display()))
+        .expected("cells of the counts among those of the table")
+        .found(format!(
+            "no match; the counts have {}, the table {}",
+            first(barcodes),
+            first(ids)
+        ))
+        .advice("The matrix and the table must be of the same region and the same run of the analysis: resegmenting gives cells new names")
+}
+
+/// Adds a column to `obs`, text as categories.
+fn add(ds: &mut Dataset, values: Column) -> Result<()> {
+    if !values.dtype().is_string() {
+        return ds.obs_mut().set(values);
+    }
+    let name = values.name().to_string();
+    let texts = table::texts(&values)?;
+    let distinct: HashSet<&str> = texts.iter().flatten().map(String::as_str).collect();
+    // As anndata does: names that do not repeat are no groups.
+    if distinct.len() == texts.len() {
+        return ds.obs_mut().set(values);
+    }
+    label(ds, &name, &texts)
+}
+
+/// Sets a column of groups; those named by whole numbers go by number.
+fn label(ds: &mut Dataset, name: &str, values: &[Option<String>]) -> Result<()> {
+    let known: BTreeSet<&str> = values.iter().flatten().map(String::as_str).collect();
+    let numbers: Option<Vec<u64>> = known.iter().map(|k| k.parse().ok()).collect();
+    let Some(numbers) = numbers else { return ds.obs_mut().set_categories(name, values) };
+    let mut categories: Vec<(u64, &str)> = numbers.into_iter().zip(known).collect();
+    categories.sort_unstable();
+    let code: HashMap<&str, u32> = categories.iter().zip(0..).map(|(&(_, k), i)| (k, i)).collect();
+    let codes: Vec<Option<u32>> = values.iter().map(|v| code.get(v.as_deref()?).copied()).collect();
+    let categories: Vec<String> = categories.into_iter().map(|(_, k)| k.to_owned()).collect();
+    ds.obs_mut().set_codes(name, &categories, &codes)
+}
+
+/// Joins a table of clusters (`Barcode`, `Cluster`) under the name of its folder; `false`, with a
+/// note, when it is none or fits no cell.
+pub(super) fn cluster(ds: &mut Dataset, file: &Path) -> Result<bool> {
+    let folder = file.parent().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
+    let folder = folder.unwrap_or_default();
+    let name = folder.trim_start_matches("gene_expression_").trim_end_matches("_clusters");
+    let read = || -> Result<Option<Vec<Option<String>>>> {
+        let frame = csv(file)?;
+        let ids = ids(column(&frame, "Barcode")?)?;
+        let clusters = table::texts(column(&frame, "Cluster")?)?;
+        let place = places(&ids, file)?;
+        let of = |b: &String| clusters.get(*place.get(b.as_str())?)?.clone();
+        let values: Vec<Option<String>> = ds.obs().index().iter().map(of).collect();
+        Ok(values.iter().any(Option::is_some).then_some(values))
+    };
+    match read() {
+        Ok(Some(values)) => label(ds, name, &values).map(|()| true),
+        Ok(None) => {
+            progress::note(format!("{}: no cell matches; left aside", file.display()));
+            Ok(false)
+        }
+        Err(e) if e.is_interrupt() => Err(e),
+        Err(e) => {
+            progress::note(format!("clusters left aside: {e}"));
+            Ok(false)
+        }
+    }
+}
