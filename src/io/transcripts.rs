@@ -12,13 +12,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::columns::Columns;
+use super::tenx::GENES;
 use crate::base::{Error, Kind, Result, files, memory, progress};
 use crate::data::{Csr, Dataset, Table, Uns, keys, table};
 
 /// The name of the table in a Xenium bundle.
 pub(super) const FILE: &str = "transcripts.parquet";
-/// The feature type of genes.
-const GENES: &str = "Gene Expression";
 /// Bytes that an entry of the counts takes while they grow: key and number, as full as a hash
 /// table is at worst just after it has doubled.
 const ENTRY_BYTES: u64 = 17 * 16 / 7;
@@ -85,7 +84,8 @@ impl Default for BinConfig {
 /// quality and type asked for, counts larger than the memory there is.
 pub fn bin(path: &Path, config: &BinConfig) -> Result<Dataset> {
     let path = locate(path)?;
-    count(&path, config).map_err(|e| e.within(format!("counting the transcripts of {}", path.display())))
+    count(&path, config)
+        .map_err(|e| e.within(format!("counting the transcripts of {}", path.display())))
 }
 
 fn count(path: &Path, config: &BinConfig) -> Result<Dataset> {
@@ -175,7 +175,14 @@ pub fn summary(path: &Path, config: &BinConfig) -> Result<Summary> {
         mean_qv: tally.qv_sum / tally.qv_rows as f64,
         x_um: extent[0],
         y_um: extent[1],
-        types: features.kinds().into_iter().map(|k| { let n = of(&k); (k, n) }).collect(),
+        types: features
+            .kinds()
+            .into_iter()
+            .map(|k| {
+                let n = of(&k);
+                (k, n)
+            })
+            .collect(),
     })
 }
 
@@ -429,7 +436,7 @@ fn scan(
                     tally.qv_sum += qv;
                     tally.qv_rows += 1;
                 }
-                if !(qv >= config.min_qv) {
+                if qv.is_nan() || qv < config.min_qv {
                     tally.below += 1;
                     continue;
                 }
@@ -495,11 +502,8 @@ fn kind(name: &str, category: Option<&str>, is_gene: Option<bool>) -> &'static s
 
 /// Orders places and genes and builds the dataset.
 fn dataset(counts: HashMap<u64, u32>, places: &Places, features: &Features) -> Result<Dataset> {
-    let counted: Vec<u32> = (0u32..)
-        .zip(&features.all)
-        .filter(|(_, f)| f.counted)
-        .map(|(i, _)| i)
-        .collect();
+    let counted: Vec<u32> =
+        (0u32..).zip(&features.all).filter(|(_, f)| f.counted).map(|(i, _)| i).collect();
     let name = |i: u32| features.all.get(i as usize).map_or("", |f| f.name.as_str());
     let genes = ordered(counted, |a, b| name(a).cmp(name(b)));
     let (n, order) = match places {
@@ -536,14 +540,13 @@ fn dataset(counts: HashMap<u64, u32>, places: &Places, features: &Features) -> R
     let x = Csr::new((n, genes.len()), indptr, indices, values)?;
 
     let mut var = Table::new(genes.iter().map(|&g| name(g).to_owned()).collect());
-    let kinds: Vec<Option<String>> = genes
-        .iter()
-        .map(|&g| features.all.get(g as usize).map(|f| f.kind.to_owned()))
-        .collect();
+    let kinds: Vec<Option<String>> =
+        genes.iter().map(|&g| features.all.get(g as usize).map(|f| f.kind.to_owned())).collect();
     var.set_categories("feature_types", &kinds)?;
     let (obs, xy) = match places {
         Places::Bins { side, all, .. } => {
-            let bins: Vec<[i32; 2]> = order.iter().filter_map(|&i| all.get(i as usize).copied()).collect();
+            let bins: Vec<[i32; 2]> =
+                order.iter().filter_map(|&i| all.get(i as usize).copied()).collect();
             let mut obs = Table::new(bins.iter().map(|[r, c]| format!("r{r}_c{c}")).collect());
             for (k, name) in ["array_row", "array_col"].into_iter().enumerate() {
                 let at: Vec<i64> = bins.iter().map(|b| i64::from(b[k])).collect();

@@ -122,15 +122,18 @@ impl Columns {
             let c: &parquet::schema::types::ColumnDescriptor = c;
             c.path().parts().len() == 1 && c.name() == name
         };
-        known.iter().any(|k| k == name).then(|| schema.columns().iter().position(is)).flatten().ok_or_else(
-            || {
+        known
+            .iter()
+            .any(|k| k == name)
+            .then(|| schema.columns().iter().position(is))
+            .flatten()
+            .ok_or_else(|| {
                 Error::new(format!("looking for a column of {}", self.path.display()))
                     .kind(Kind::Missing)
                     .expected(format!("'{name}'"))
                     .found("none of that name")
                     .advice(nearest::advice(name, known.iter().map(String::as_str)))
-            },
-        )
+            })
     }
 
     /// Calls `f` with the columns named, a batch of rows after the other. Missing values are null,
@@ -201,13 +204,19 @@ impl Columns {
             matches!(descr.converted_type(), ConvertedType::UINT_32 | ConvertedType::UINT_64);
         Ok(match reader {
             ColumnReader::BoolColumnReader(r) => series(next(r, n, full)?, |v| v),
-            ColumnReader::Int32ColumnReader(r) if unsigned => series(next(r, n, full)?, |v| v as u32),
+            ColumnReader::Int32ColumnReader(r) if unsigned => {
+                series(next(r, n, full)?, |v| v as u32)
+            }
             ColumnReader::Int32ColumnReader(r) => series(next(r, n, full)?, |v| v),
-            ColumnReader::Int64ColumnReader(r) if unsigned => series(next(r, n, full)?, |v| v as u64),
+            ColumnReader::Int64ColumnReader(r) if unsigned => {
+                series(next(r, n, full)?, |v| v as u64)
+            }
             ColumnReader::Int64ColumnReader(r) => series(next(r, n, full)?, |v| v),
             ColumnReader::FloatColumnReader(r) => series(next(r, n, full)?, |v| v),
             ColumnReader::DoubleColumnReader(r) => series(next(r, n, full)?, |v| v),
-            ColumnReader::ByteArrayColumnReader(r) => texts(&next(r, n, full)?, |v| v.data(), text)?,
+            ColumnReader::ByteArrayColumnReader(r) => {
+                texts(&next(r, n, full)?, |v| v.data(), text)?
+            }
             ColumnReader::FixedLenByteArrayColumnReader(r) => {
                 texts(&next(r, n, full)?, |v| v.data(), text)?
             }
@@ -291,9 +300,7 @@ fn texts<T>(
     })?;
     let mut values = values.iter().map(|v| String::from_utf8_lossy(bytes(v)));
     let text: StringChunked = match present {
-        Some(present) => {
-            present.iter().map(|&p| if p { values.next() } else { None }).collect()
-        }
+        Some(present) => present.iter().map(|&p| if p { values.next() } else { None }).collect(),
         None => values.map(Some::<Cow<'_, str>>).collect(),
     };
     Ok(polars::prelude::IntoSeries::into_series(text))

@@ -59,7 +59,10 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
         if most > 0 && all.len() as u64 > most {
             return Err(Error::new(doing())
                 .kind(Kind::Resource)
-                .expected(format!("a table of at most {}, half of what is free", memory::human(most)))
+                .expected(format!(
+                    "a table of at most {}, half of what is free",
+                    memory::human(most)
+                ))
                 .found("one that unfolds to more"));
         }
     }
@@ -169,8 +172,7 @@ fn label(ds: &mut Dataset, name: &str, values: &[Option<String>]) -> Result<()> 
     let mut categories: Vec<(u64, &str)> = numbers.into_iter().zip(known).collect();
     categories.sort_unstable();
     let code: HashMap<&str, u32> = categories.iter().zip(0..).map(|(&(_, k), i)| (k, i)).collect();
-    let codes: Vec<Option<u32>> =
-        values.iter().map(|v| code.get(v.as_deref()?).copied()).collect();
+    let codes: Vec<Option<u32>> = values.iter().map(|v| code.get(v.as_deref()?).copied()).collect();
     let categories: Vec<String> = categories.into_iter().map(|(_, k)| k.to_owned()).collect();
     ds.obs_mut().set_codes(name, &categories, &codes)
 }

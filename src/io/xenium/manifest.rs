@@ -135,7 +135,9 @@ fn images(folder: &Path) -> Vec<(String, String)> {
 
 /// The name of an image without its extensions.
 fn stem(name: &str) -> Option<&str> {
-    [".ome.tif", ".ome.tiff", ".tif", ".tiff", ".jpg", ".png"].iter().find_map(|e| name.strip_suffix(e))
+    [".ome.tif", ".ome.tiff", ".tif", ".tiff", ".jpg", ".png"]
+        .iter()
+        .find_map(|e| name.strip_suffix(e))
 }
 
 /// What an image that was aligned afterwards shows, from its name: `..._he_image`.
@@ -167,8 +169,12 @@ fn affine(path: &Path) -> Result<ArrayD<f64>> {
             .found(found)
     };
     let text = files::read_text(path)?;
-    let fields: Option<Vec<f64>> =
-        text.split([',', '\n']).map(str::trim).filter(|t| !t.is_empty()).map(|t| t.parse().ok()).collect();
+    let fields: Option<Vec<f64>> = text
+        .split([',', '\n'])
+        .map(str::trim)
+        .filter(|t| !t.is_empty())
+        .map(|t| t.parse().ok())
+        .collect();
     let values = fields.filter(|v| v.iter().all(|v| v.is_finite()));
     let values = values.ok_or_else(|| refuse("something else".into()))?;
     let n = values.len();
