@@ -29,9 +29,11 @@ const OBS_NAMES: [&str; 6] = ["CellID", "obs_names", "cell_id", "cell_names", "B
 const VAR_NAMES: [&str; 6] = ["Gene", "var_names", "gene_names", "GeneName", "Accession", "gene"];
 
 /// The unit of coordinates, where the user knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LoomUnit {
+    #[default]
+    Unknown,
     Px,
     Um,
 }
@@ -48,8 +50,8 @@ pub struct LoomConfig {
     pub layer: Option<String>,
     /// The column attributes that hold the coordinates; none where the file has no such pair.
     pub coordinates: [String; 2],
-    /// The unit of the coordinates, which a loom file does not say: "px" or "um".
-    pub unit: Option<LoomUnit>,
+    /// The unit of the coordinates, which a loom file does not say.
+    pub unit: LoomUnit,
     /// Micrometres that a unit of the coordinates is: they are multiplied by it, and in um then.
     pub um_per_unit: Option<f64>,
 }
@@ -61,7 +63,7 @@ impl Default for LoomConfig {
             var_names: None,
             layer: None,
             coordinates: ["X".into(), "Y".into()],
-            unit: None,
+            unit: LoomUnit::default(),
             um_per_unit: None,
         }
     }
@@ -520,7 +522,7 @@ fn value(array: &Array) -> Result<Option<Uns>> {
 fn place(ds: &mut Dataset, config: &LoomConfig) -> Result<()> {
     let [x, y] = &config.coordinates;
     let asked = config.coordinates != LoomConfig::default().coordinates
-        || config.unit.is_some()
+        || config.unit != LoomUnit::Unknown
         || config.um_per_unit.is_some();
     let (x, y) = match (ds.obs().f64(x), ds.obs().f64(y)) {
         (Ok(x), Ok(y)) => (x, y),
@@ -536,9 +538,9 @@ fn place(ds: &mut Dataset, config: &LoomConfig) -> Result<()> {
     let xy: Vec<[f64; 2]> = x.into_iter().zip(y).map(|(x, y)| [x * scale, y * scale]).collect();
     ds.set_obsm(keys::SPATIAL, Array2::from(xy))?;
     let unit = match (config.um_per_unit, config.unit) {
-        (Some(_), _) | (None, Some(LoomUnit::Um)) => "um",
-        (None, Some(LoomUnit::Px)) => "px",
-        (None, None) => {
+        (Some(_), _) | (None, LoomUnit::Um) => "um",
+        (None, LoomUnit::Px) => "px",
+        (None, LoomUnit::Unknown) => {
             progress::note(format!(
                 "obsm[\"spatial\"] is from {} and {}; the file does not say their unit: name it by unit, or by um_per_unit",
                 config.coordinates[0], config.coordinates[1]

@@ -151,7 +151,7 @@ pub(super) mod functions {
     ///
     /// ```rhai
     /// let bins = data::bin_transcripts("xenium/transcripts.parquet", #{ bin_um: 20 })
-    /// bins.obs["array_row"].max()     // => 4.0
+    /// bins.n_vars                     // => 4
     /// ```
     ///
     /// The table is streamed: it may be larger than memory, what stands there is the counts. X holds
