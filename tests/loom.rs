@@ -220,3 +220,12 @@ fn an_empty_matrix_of_a_million_cells_is_refused_at_once() {
     drop(file);
     refused(io::read(&path).unwrap_err(), &["can unfold to", "damaged"]);
 }
+
+#[test]
+fn damaged_files_are_refused_without_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.loom");
+    file(&path);
+    let rounds = std::env::var("SPATIA_TEST_ROUNDS").ok().and_then(|n| n.parse().ok());
+    crate::xenium::mutate(&path, rounds.unwrap_or(200), |p| loom::read(p).map(drop));
+}

@@ -473,32 +473,53 @@ fn mistakes_with_transcripts_have_their_own_message() {
     refused(bin(&path, default()), &["cut short or damaged"]);
 }
 
-/// A file whose bytes were changed is refused or read, at once and within memory.
+/// A file whose bytes were changed is refused or read, at once and within memory. More rounds by
+/// `SPATIA_TEST_ROUNDS`.
 #[test]
-fn damaged_tables_are_refused_without_a_panic() {
+fn damaged_files_are_refused_without_a_panic() {
     let (_folder, path) = bundle();
+    let rounds = std::env::var("SPATIA_TEST_ROUNDS").ok().and_then(|n| n.parse().ok());
+    let plain = || WriterProperties::builder().set_dictionary_enabled(false);
+    let version_2 = plain().set_writer_version(WriterVersion::PARQUET_2_0).build();
+    let delta = plain()
+        .set_column_encoding("feature_name".into(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
+        .set_column_encoding("transcript_id".into(), Encoding::DELTA_BINARY_PACKED)
+        .build();
+    let bin = |file: &Path| transcripts::bin(file, &BinConfig::default()).map(drop);
+    let read = |file: &Path| io::read(file.parent().unwrap()).map(drop);
+    let table = |layout| {
+        table(&path.join("transcripts.parquet"), &sample::transcripts(), 128, true, layout)
+    };
+    table(version_2);
+    mutate(&path.join("transcripts.parquet"), rounds.unwrap_or(300), bin);
+    table(delta);
+    mutate(&path.join("transcripts.parquet"), rounds.unwrap_or(300), bin);
+    table(packed());
+    mutate(&path.join("transcripts.parquet"), rounds.unwrap_or(300), bin);
+    mutate(&path.join("cells.parquet"), rounds.unwrap_or(100), read);
+    mutate(&path.join("experiment.xenium"), rounds.unwrap_or(30), read);
+    mutate(&path.join("Sample_he_imagealignment.csv"), rounds.unwrap_or(30), read);
+}
+
+/// Reads a file again and again with a few of its bytes changed; leaves it whole.
+pub fn mutate(file: &Path, rounds: usize, read: impl Fn(&Path) -> spatia::base::Result<()>) {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
-    let layouts = [
-        packed(),
-        WriterProperties::builder()
-            .set_dictionary_enabled(false)
-            .set_writer_version(WriterVersion::PARQUET_2_0)
-            .build(),
-    ];
-    for layout in layouts {
-        let file = path.join("transcripts.parquet");
-        table(&file, &sample::transcripts(), 128, true, layout);
-        let whole = fs::read(&file).unwrap();
-        for _ in 0..1500 {
-            let mut bytes = whole.clone();
-            for _ in 0..rng.random_range(1..4) {
-                let at = rng.random_range(0..bytes.len());
-                bytes[at] = rng.random();
-            }
-            fs::write(&file, &bytes).unwrap();
-            transcripts::bin(&file, &BinConfig::default()).ok();
+    let whole = fs::read(file).unwrap();
+    let mut taken = 0;
+    for _ in 0..rounds {
+        let mut bytes = whole.clone();
+        for _ in 0..rng.random_range(1..4) {
+            let at = rng.random_range(0..bytes.len());
+            bytes[at] = rng.random();
         }
+        if rng.random_range(0..20) == 0 {
+            bytes.truncate(rng.random_range(0..whole.len()));
+        }
+        fs::write(file, &bytes).unwrap();
+        taken += usize::from(read(file).is_ok());
     }
+    println!("{}: {taken} of {rounds} were read", file.display());
+    fs::write(file, whole).unwrap();
 }
 
 proptest! {
@@ -586,12 +607,17 @@ fn a_child_that_bins_within_a_limit() {
     // With the limit set the table cannot stand in memory whole: that the limit holds is shown.
     let whole = Vec::<u8>::new().try_reserve_exact(bytes as usize).is_ok();
     let config = BinConfig { bin_um: 50.0, ..BinConfig::default() };
+    let start = std::time::Instant::now();
     let ds = transcripts::bin(&path, &config).unwrap();
+    let seconds = start.elapsed().as_secs_f64();
     let sum: f64 = match ds.x() {
         spatia::data::Matrix::Sparse(x) => x.row_sums().iter().sum(),
         spatia::data::Matrix::Dense(_) => unreachable!(),
     };
-    println!("CHILD {data} {} {bytes} {whole} {sum}", status("VmHWM:").saturating_sub(resident));
+    println!(
+        "CHILD {data} {} {bytes} {whole} {sum} {seconds:.2}",
+        status("VmHWM:").saturating_sub(resident)
+    );
 }
 
 /// A table larger than the memory that the process may take is binned.
@@ -621,7 +647,10 @@ fn a_table_larger_than_the_memory_limit_is_binned() {
     let free = run(None);
     let (data, grown, bytes): (u64, u64, u64) =
         (free[0].parse().unwrap(), free[1].parse().unwrap(), free[2].parse().unwrap());
-    println!("{bytes} bytes of table, {grown} of growth without a limit");
+    println!(
+        "{rows} transcripts, {bytes} bytes of table: {grown} of growth without a limit, {} s",
+        free[5]
+    );
     assert_eq!(free[3], "true");
     let allowed = 48 << 20;
     assert!(bytes > allowed + (16 << 20), "the table of {bytes} is too small to show anything");

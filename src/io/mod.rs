@@ -65,6 +65,11 @@ const FORMATS: &[Format] = &[
         read: Some(legacy_st::read),
     },
     Format {
+        name: "table of transcripts",
+        is: |p| ends(p, &["transcripts.parquet"]),
+        read: Some(|p| transcripts::bin(p, &transcripts::BinConfig::default())),
+    },
+    Format {
         name: "table of counts as text or parquet",
         is: |p| ends(p, &[".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet"]),
         read: Some(text_counts::read),
