@@ -3,27 +3,23 @@
 //! The matrix is dense in the file and often larger than memory. It is read a block at a time,
 //! along its chunks, and turned into cells x genes in sparse form; it never stands whole.
 
+mod attributes;
+mod matrix;
+
 use std::path::Path;
 
 use hdf5::Group;
-use hdf5::types::TypeDescriptor as Type;
-use indexmap::IndexMap;
-use ndarray::{Array2, ArrayD, IxDyn, s};
-use polars::prelude::{Column, NamedFrom, Series};
+use ndarray::{Array2, ArrayD, IxDyn};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::attributes::{attributes, table, texts};
+use self::matrix::sparse;
 use super::h5::{self, Array, Node};
-use crate::base::{Error, Kind, Result, interrupt, memory, nearest, progress};
-use crate::data::{Csr, Dataset, Table, Uns, keys};
+use crate::base::{Error, Kind, Result, nearest, progress};
+use crate::data::{Csr, Dataset, Uns, keys};
 
 const MATRIX: &str = "matrix";
-/// Bytes of a block of the matrix.
-const BLOCK: usize = 64 << 20;
-/// Matrices up to this many bytes are read without asking what they take in the file.
-const SMALL: u64 = 64 << 20;
-/// Beyond that a byte of the file holds at most this many: deflate packs 1032 into one.
-const MOST_PACKED: u64 = 4096;
 /// Where files keep the names of cells and genes, the usual place first.
 const OBS_NAMES: [&str; 6] = ["CellID", "obs_names", "cell_id", "cell_names", "Barcode", "barcode"];
 const VAR_NAMES: [&str; 6] = ["Gene", "var_names", "gene_names", "GeneName", "Accession", "gene"];
@@ -178,256 +174,6 @@ fn members(g: &Group) -> Result<Vec<(String, Node)>> {
     }
     Ok(all)
 }
-
-/// The attributes of an axis of length `n`, each with `n` rows; `shape` is for the message.
-fn attributes(
-    f: &Group,
-    group: &str,
-    n: usize,
-    shape: (usize, usize),
-) -> Result<IndexMap<String, Array>> {
-    let mut all = IndexMap::new();
-    let Some(Node::Group(g)) = h5::node(f, group)? else { return Ok(all) };
-    for (name, node) in members(&g)? {
-        let Node::Array(d) = node else { continue };
-        let Some(array) = h5::array(&d)? else {
-            progress::note(format!("{group}/{name} is of a type that is not read; left out"));
-            continue;
-        };
-        let found = array.shape.first().copied();
-        if found != Some(n) || array.shape.len() > 2 {
-            let turned = found == Some(if n == shape.0 { shape.1 } else { shape.0 });
-            let e = Error::new(format!("reading {group}/{name}"))
-                .expected(format!("{n} values, as the matrix [{}, {}] has", shape.0, shape.1))
-                .found(format!("shape {:?}", array.shape));
-            return Err(if turned {
-                e.advice("A loom file is genes x cells: this one may have been written the other way round")
-            } else {
-                e.advice(
-                    "The file is damaged, or its attributes were changed apart from the matrix",
-                )
-            });
-        }
-        all.insert(name, array);
-    }
-    Ok(all)
-}
-
-type Beside = Vec<(String, Array2<f64>)>;
-
-/// Attributes as a table of `n` rows with its names, and the matrices among them.
-fn table(
-    mut attributes: IndexMap<String, Array>,
-    n: usize,
-    names: Option<&str>,
-    usual: &[&str],
-    what: &str,
-) -> Result<(Table, Beside)> {
-    let flat = |name: &&str| attributes.get(*name).is_some_and(|a| a.shape.len() == 1);
-    if let Some(wanted) = names.filter(|n| !flat(n)) {
-        let known = attributes.keys().map(String::as_str);
-        return Err(Error::new(format!("looking for the names of the {what}"))
-            .kind(Kind::Missing)
-            .expected(format!("an attribute '{wanted}', one value each"))
-            .found("none")
-            .advice(nearest::advice(wanted, known)));
-    }
-    let chosen = names.or_else(|| usual.iter().copied().find(flat));
-    let chosen = chosen.and_then(|name| Some((name, attributes.shift_remove(name)?)));
-    let mut table = match chosen {
-        Some((name, array)) => {
-            if names.is_none() && Some(&name) != usual.first() {
-                progress::note(format!("the {what} are named by '{name}'"));
-            }
-            let mut table = Table::new(texts(&array)?);
-            table.index_name = name.to_owned();
-            table
-        }
-        None => {
-            progress::note(format!(
-                "no attribute names the {what} ({}): they are numbered; name one as {}",
-                usual.join(", "),
-                if what == "cells" { "obs_names" } else { "var_names" }
-            ));
-            Table::new((0..n).map(|i| i.to_string()).collect())
-        }
-    };
-    let mut beside = Vec::new();
-    for (name, array) in attributes {
-        if array.shape.len() == 1 {
-            column(&mut table, &name, &array)?;
-        } else if array.values.dtype().is_string() {
-            progress::note(format!("{name}: text of two axes; left out"));
-        } else {
-            let shape = (array.shape[0], array.shape[1]);
-            let m = Array2::from_shape_vec(shape, h5::f64s(&array)?)
-                .map_err(|e| Error::io(format!("reading {name}"), e))?;
-            beside.push((name, m));
-        }
-    }
-    Ok((table, beside))
-}
-
-/// Adds an attribute as a column: text that repeats as categories, as anndata does on writing.
-fn column(table: &mut Table, name: &str, array: &Array) -> Result<()> {
-    if !array.values.dtype().is_string() {
-        return table.set(Column::from(array.values.clone().with_name(name.into())));
-    }
-    let texts = texts(array)?;
-    let distinct: std::collections::HashSet<&str> = texts.iter().map(String::as_str).collect();
-    if distinct.len() < texts.len() {
-        let texts: Vec<Option<String>> = texts.into_iter().map(Some).collect();
-        return table.set_categories(name, &texts);
-    }
-    table.set(Column::from(Series::new(name.into(), texts)))
-}
-
-/// Text as it was before loompy 2 wrote what is not ASCII as XML entities.
-fn texts(array: &Array) -> Result<Vec<String>> {
-    let texts = h5::as_texts(array)?;
-    Ok(texts.into_iter().map(|t| if t.contains("&") { unescaped(&t) } else { t }).collect())
-}
-
-fn unescaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('&') {
-        out.push_str(before);
-        let entity = after.split_once(';').and_then(|(name, rest)| Some((entity(name)?, rest)));
-        match entity {
-            Some((c, after)) => {
-                out.push(c);
-                rest = after;
-            }
-            None => {
-                out.push('&');
-                rest = after;
-            }
-        }
-    }
-    out + rest
-}
-
-fn entity(name: &str) -> Option<char> {
-    match name {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        _ => {
-            let number = name.strip_prefix('#')?;
-            let code = match number.strip_prefix(['x', 'X']) {
-                Some(hex) => u32::from_str_radix(hex, 16),
-                None => number.parse(),
-            };
-            char::from_u32(code.ok()?)
-        }
-    }
-}
-
-/// The matrix [genes, cells] as cells x genes.
-///
-/// Blocks follow the chunks of the file, so that each is unpacked once: columns of chunks where
-/// such a column is small, else rows of them, which are put in order at the end.
-fn sparse(d: &hdf5::Dataset, shape: (usize, usize)) -> Result<Csr> {
-    let doing = format!("reading {}", d.name());
-    if d.shape() != [shape.0, shape.1] {
-        return Err(Error::new(doing)
-            .expected(format!("shape [{}, {}]", shape.0, shape.1))
-            .found(format!("{:?}", d.shape())));
-    }
-    let (genes, cells) = shape;
-    if u32::try_from(genes).is_err() || u32::try_from(cells).is_err() {
-        return Err(Error::new(doing).expected("axes below 2^32").found(format!("{shape:?}")));
-    }
-    match d.dtype().and_then(|t| t.to_descriptor()) {
-        Ok(Type::Integer(_) | Type::Unsigned(_) | Type::Float(_) | Type::Boolean) => {}
-        other => {
-            let found = other.map_or_else(|e| e.to_string(), |t| t.to_string());
-            return Err(Error::new(doing).expected("a matrix of numbers").found(found));
-        }
-    }
-    let bytes = (genes as u64).saturating_mul(cells as u64).saturating_mul(8);
-    if bytes > SMALL && bytes / MOST_PACKED > d.storage_size() {
-        return Err(Error::new(doing)
-            .expected(format!("a matrix that {} can unfold to", memory::human(d.storage_size())))
-            .found(format!("{genes} x {cells} values"))
-            .advice("The file is damaged"));
-    }
-    let chunk = d.chunk().unwrap_or_default();
-    let (high, wide) = match chunk[..] {
-        [h, w] => (h.clamp(1, genes.max(1)), w.clamp(1, cells.max(1))),
-        _ => (1, cells.max(1)),
-    };
-    let room = |across: usize, step: usize| (BLOCK / 8 / across.max(1) / step).max(1) * step;
-    let by_cells = genes.saturating_mul(wide) <= BLOCK / 8;
-    let (n, step) = if by_cells { (cells, room(genes, wide)) } else { (genes, room(cells, high)) };
-    let mut out = Building::default();
-    let job = progress::Job::new(&doing, 0, n as u64);
-    let mut at = 0;
-    while at < n {
-        interrupt::check(&doing)?;
-        let end = (at + step).min(n);
-        let failed = h5::failed(doing.clone());
-        let block: Array2<f64> = if by_cells {
-            d.read_slice_2d(s![.., at..end]).map_err(failed)?.reversed_axes()
-        } else {
-            d.read_slice_2d(s![at..end, ..]).map_err(failed)?
-        };
-        for row in block.rows() {
-            out.push(row.iter().copied()).map_err(|e| e.within(&doing))?;
-        }
-        job.step(end as u64, "", false);
-        at = end;
-    }
-    if out.rounded > 0 {
-        progress::note(format!(
-            "{}: {} whole numbers beyond 2^24 are rounded",
-            d.name(),
-            out.rounded
-        ));
-    }
-    let rows = if by_cells { (cells, genes) } else { (genes, cells) };
-    let csr = Csr::new(rows, out.indptr, out.indices, out.values)?;
-    Ok(if by_cells { csr } else { csr.transpose() })
-}
-
-/// Rows of a sparse matrix so far.
-struct Building {
-    indptr: Vec<usize>,
-    indices: Vec<u32>,
-    values: Vec<f32>,
-    rounded: usize,
-}
-
-impl Default for Building {
-    fn default() -> Self {
-        Self { indptr: vec![0], indices: Vec::new(), values: Vec::new(), rounded: 0 }
-    }
-}
-
-impl Building {
-    fn push(&mut self, row: impl Iterator<Item = f64>) -> Result<()> {
-        for (i, v) in (0u32..).zip(row) {
-            if v == 0.0 {
-                continue;
-            }
-            let single = v as f32;
-            if single.is_infinite() && v.is_finite() {
-                return Err(Error::new("narrowing values")
-                    .expected("values within single precision, below 3.4e38")
-                    .found(format!("{v:e}")));
-            }
-            self.rounded += usize::from(v.fract() == 0.0 && f64::from(single) != v);
-            self.indices.push(i);
-            self.values.push(single);
-        }
-        self.indptr.push(self.indices.len());
-        Ok(())
-    }
-}
-
 /// Graphs of cells (`a`, `b`, `w`) as `obsp`; version 1 of the format calls them edges.
 fn graphs(f: &Group, ds: &mut Dataset) -> Result<()> {
     let n = ds.n_obs();
