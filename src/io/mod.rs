@@ -42,15 +42,7 @@ const FORMATS: &[Format] = &[
         is: |p| has_groups(p, &["row_attrs", "col_attrs"]),
         read: Some(loom::read),
     },
-    Format {
-        name: "Xenium bundle",
-        is: |p| {
-            p.join("experiment.xenium").is_file()
-                || p.join("cells.parquet").is_file()
-                || ends(p, &[".xenium"])
-        },
-        read: Some(xenium::read),
-    },
+    Format { name: "Xenium bundle", is: xenium::looks_like, read: Some(xenium::read) },
     Format { name: "Visium HD folder", is: visium_hd::looks_like, read: Some(visium_hd::read) },
     Format {
         name: "Visium folder",
@@ -71,6 +63,11 @@ const FORMATS: &[Format] = &[
         name: "legacy ST table",
         is: |p| ends(p, &["_counts.tsv", "_counts.tsv.gz"]),
         read: Some(legacy_st::read),
+    },
+    Format {
+        name: "table of transcripts",
+        is: |p| ends(p, &["transcripts.parquet"]),
+        read: Some(|p| transcripts::bin(p, &transcripts::BinConfig::default())),
     },
     Format {
         name: "table of counts as text or parquet",

@@ -5,7 +5,7 @@ use std::path::Path;
 use rhai::Map;
 use rhai::plugin::*;
 
-use super::convert::{Outcome, parse};
+use super::convert::{Outcome, map, parse};
 use super::dataset::Dataset;
 use crate::io;
 use crate::io::legacy_st::LegacyStConfig;
@@ -14,6 +14,7 @@ use crate::io::mex::MexConfig;
 use crate::io::numpy::NumpyConfig;
 use crate::io::tenx::TenxConfig;
 use crate::io::text_counts::TextCountsConfig;
+use crate::io::transcripts::BinConfig;
 use crate::io::visium::VisiumConfig;
 use crate::io::visium_hd::VisiumHdConfig;
 use crate::io::xenium::XeniumConfig;
@@ -110,23 +111,74 @@ pub(super) mod functions {
     /// Reads a Xenium bundle: cells by genes, in micrometres.
     ///
     /// ```rhai
-    /// let ds = data::read_xenium("xenium/")
+    /// let ds = data::read_xenium("xenium/", #{ clusterings: "all" })
+    /// ds.obs["kmeans_2"][0]           // => "1"
     /// ```
+    ///
+    /// Counts and cells are joined by `cell_id`. `obsm["spatial"]` are the centroids, the other
+    /// columns of the table of cells are those of `obs`; `uns["xenium"]` has the size of a pixel
+    /// and says where images, alignments and transcripts are. The folder above, a folder inside and
+    /// the file `experiment.xenium` are taken for the bundle.
+    ///
+    /// It is an error when cells or counts are missing, when no cell of one is in the other (two
+    /// runs of the analysis), or when a cell stands twice.
     #[rhai_fn(return_raw)]
     pub fn read_xenium(path: &str, options: Map) -> Outcome<Dataset> {
         let config = parse::<XeniumConfig>(options, "read_xenium")?;
         Ok(Dataset::new(io::xenium::read_with(Path::new(path), &config)?))
     }
 
-    /// Reads a `.loom` file.
+    /// Reads a `.loom` file as cells by genes.
     ///
     /// ```rhai
-    /// let ds = data::read_loom("sample.loom")
+    /// let ds = data::read_loom("sample.loom", #{ unit: "um" })
+    /// ds.obs["Region"][0]             // => "Layer 6"
     /// ```
+    ///
+    /// Attributes of columns become `obs` and `obsm`, those of rows `var` and `varm`, graphs of
+    /// cells `obsp`, attributes of the file `uns["loom"]`. Coordinates of a loom file have no unit:
+    /// say it where you know it. The matrix is never dense in memory.
+    ///
+    /// It is an error when the file is another kind of HDF5, when attributes do not fit the matrix,
+    /// or when a name, layer or pair of coordinates that was asked for is not there.
     #[rhai_fn(return_raw)]
     pub fn read_loom(path: &str, options: Map) -> Outcome<Dataset> {
         let config = parse::<LoomConfig>(options, "read_loom")?;
         Ok(Dataset::new(io::loom::read_with(Path::new(path), &config)?))
+    }
+
+    /// Counts the transcripts of a Xenium bundle by squares of a grid, or by cells.
+    ///
+    /// ```rhai
+    /// let bins = data::bin_transcripts("xenium/transcripts.parquet", #{ bin_um: 20 })
+    /// bins.n_vars                     // => 4
+    /// ```
+    ///
+    /// The table is streamed: it may be larger than memory, what stands there is the counts. X holds
+    /// numbers of transcripts of genes with a quality of at least `min_qv`; `obsm["spatial"]` the
+    /// centres of the squares in um, or the mean place of a cell's transcripts. Squares without a
+    /// transcript are left out.
+    ///
+    /// It is an error when a column is missing, when the side is not above zero, or when no
+    /// transcript is of the quality and type asked for.
+    #[rhai_fn(return_raw)]
+    pub fn bin_transcripts(path: &str, options: Map) -> Outcome<Dataset> {
+        let config = parse::<BinConfig>(options, "bin_transcripts")?;
+        Ok(Dataset::new(io::transcripts::bin(Path::new(path), &config)?))
+    }
+
+    /// Says what a table of transcripts holds: numbers, extent, quality, types of feature.
+    ///
+    /// ```rhai
+    /// let told = data::describe_transcripts("xenium/")
+    /// told.transcripts                // => 300
+    /// ```
+    ///
+    /// The table is streamed once. The options are those of `bin_transcripts`.
+    #[rhai_fn(return_raw)]
+    pub fn describe_transcripts(path: &str, options: Map) -> Outcome<Map> {
+        let config = parse::<BinConfig>(options, "describe_transcripts")?;
+        map(io::transcripts::summary(Path::new(path), &config)?)
     }
 
     /// Reads a table of counts, with a row a cell, from text or parquet.

@@ -21,6 +21,7 @@ use crate::io::mex::MexConfig;
 use crate::io::numpy::NumpyConfig;
 use crate::io::tenx::TenxConfig;
 use crate::io::text_counts::TextCountsConfig;
+use crate::io::transcripts::BinConfig;
 use crate::io::visium::VisiumConfig;
 use crate::io::visium_hd::VisiumHdConfig;
 use crate::io::xenium::XeniumConfig;
@@ -44,6 +45,8 @@ const OPTIONS: &[(&str, Schema)] = &[
     ("data::read_visium_hd", schema::<VisiumHdConfig>),
     ("data::read_xenium", schema::<XeniumConfig>),
     ("data::read_loom", schema::<LoomConfig>),
+    ("data::bin_transcripts", schema::<BinConfig>),
+    ("data::describe_transcripts", schema::<BinConfig>),
     ("data::read_counts", schema::<TextCountsConfig>),
     ("data::read_st", schema::<LegacyStConfig>),
     ("data::read_numpy", schema::<NumpyConfig>),

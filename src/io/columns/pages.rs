@@ -106,7 +106,6 @@ impl Pages {
             return Err(damaged("a page with more values than rows"));
         }
         match page.encoding() {
-            #[expect(deprecated, reason = "files have it")]
             Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY if !self.dictionary => {
                 Err(damaged("a page before its dictionary"))
             }

@@ -6,7 +6,7 @@ use super::{Clusterings, named, note_other, visium};
 use crate::base::{Error, Kind, Result};
 
 const MANIFEST: &str = "experiment.xenium";
-const CELLS: [&str; 3] = ["cells.parquet", "cells.csv.gz", "cells.csv"];
+const CELLS: [&str; 2] = ["cells.parquet", "cells.csv.gz"];
 const MATRIX: [&str; 2] = ["cell_feature_matrix.h5", "cell_feature_matrix"];
 
 /// Whether a folder is a Xenium bundle or a part of one, or holds one; or a file is its manifest.
@@ -18,11 +18,7 @@ pub(in crate::io) fn looks_like(path: &Path) -> bool {
 }
 
 fn is_part(folder: &Path) -> bool {
-    manifest(folder).is_some() || is_whole(folder)
-}
-
-fn is_whole(folder: &Path) -> bool {
-    found(folder, &CELLS).is_some() && found(folder, &MATRIX).is_some()
+    manifest(folder).is_some() || found(folder, &CELLS).is_some()
 }
 
 fn found(folder: &Path, names: &[&str]) -> Option<PathBuf> {
@@ -79,7 +75,7 @@ pub(super) fn locate(path: &Path) -> Result<PathBuf> {
 
 /// The table of cells.
 pub(super) fn cells(folder: &Path) -> Result<PathBuf> {
-    found(folder, &CELLS).ok_or_else(|| missing(folder, &CELLS[..2], "cells.zarr.zip"))
+    found(folder, &CELLS).ok_or_else(|| missing(folder, &CELLS, "cells.zarr.zip"))
 }
 
 /// The counts: the `.h5`, else the MEX folder.

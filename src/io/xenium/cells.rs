@@ -10,11 +10,15 @@ use polars::prelude::{
     Column, CsvParseOptions, CsvReadOptions, DataFrame, IdxCa, IdxSize, NullValues, SerReader,
 };
 
-use crate::base::{Error, Kind, Result, files, interrupt, memory, nearest, progress};
+use crate::base::{Error, Kind, Result, files, memory, nearest, progress};
 use crate::data::{Dataset, keys, table};
 use crate::io::columns;
 
 const ID: &str = "cell_id";
+/// Bytes that a byte of a packed table unfolds to at most: tables of numbers pack to a third.
+const MOST_PACKED: u64 = 200;
+/// What is believed of a packed table of any size.
+const SMALL: u64 = 16 << 20;
 const CENTROID: [&str; 2] = ["x_centroid", "y_centroid"];
 
 /// The table as it stands, by whichever format.
@@ -38,7 +42,7 @@ fn csv(path: &Path) -> Result<DataFrame> {
         .map_err(|e| Error::io(doing(), e))
 }
 
-/// The bytes of a file, unfolded where it is gzip; no more of them than half the memory there is.
+/// The bytes of a file, unfolded where it is gzip.
 fn bytes(path: &Path) -> Result<Vec<u8>> {
     let doing = || format!("reading {}", path.display());
     let failed = |e| Error::io(doing(), e).advice("The file may be cut short: fetch it again");
@@ -46,26 +50,16 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
     if stored.first_chunk() != Some(&[0x1f, 0x8b]) {
         return Ok(stored);
     }
-    let most = memory::now().available / 2;
-    let mut from = MultiGzDecoder::new(stored.as_slice());
-    let (mut all, mut block) = (Vec::new(), vec![0; 1 << 20]);
-    loop {
-        interrupt::check(&doing())?;
-        let n = from.read(&mut block).map_err(failed)?;
-        if n == 0 {
-            return Ok(all);
-        }
-        all.extend_from_slice(block.get(..n).unwrap_or_default());
-        if most > 0 && all.len() as u64 > most {
-            return Err(Error::new(doing())
-                .kind(Kind::Resource)
-                .expected(format!(
-                    "a table of at most {}, half of what is free",
-                    memory::human(most)
-                ))
-                .found("one that unfolds to more"));
-        }
+    let most = (stored.len() as u64).saturating_mul(MOST_PACKED).max(SMALL);
+    let mut all = Vec::new();
+    MultiGzDecoder::new(stored.as_slice()).take(most + 1).read_to_end(&mut all).map_err(failed)?;
+    if all.len() as u64 > most {
+        return Err(Error::new(doing())
+            .expected(format!("a table that unfolds to at most {}", memory::human(most)))
+            .found("more")
+            .advice("The file is damaged, or is no table of cells"));
     }
+    Ok(all)
 }
 
 /// Joins the table by `cell_id`: `obs` gets its columns, `obsm["spatial"]` the centroids. Cells

@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::mex::{self, MexConfig};
 use super::tenx::{self, TenxConfig};
-use super::{mex, visium};
+use super::visium;
 use crate::base::{Result, files, progress};
 use crate::data::{Dataset, Uns, keys};
 
@@ -79,11 +80,11 @@ fn region(folder: &Path, config: &XeniumConfig) -> Result<Dataset> {
     let table = bundle::cells(folder)?;
     let cells = cells::read(&table)?;
     let matrix = bundle::matrix(folder)?;
+    let features = config.features.clone();
     let mut ds = if matrix.is_dir() {
-        mex::read(&matrix)?
+        mex::read_with(&matrix, &MexConfig { features })?
     } else {
-        let genes = TenxConfig { features: config.features.clone(), ..TenxConfig::default() };
-        tenx::read_with(&matrix, &genes)?
+        tenx::read_with(&matrix, &TenxConfig { features, ..TenxConfig::default() })?
     };
     cells::join(&mut ds, &cells, &table)?;
     let mut sources = vec![matrix, table];
