@@ -569,8 +569,8 @@ fn text_tables_survive_writing_and_reading() {
     for name in ["t.csv", "t.tsv"] {
         let path = out.path().join(name);
         // Numbers beyond i64 are no part of a text table.
-        io::table::write_csv(&path, &ds.obs().frame().drop("u64").unwrap()).unwrap();
-        let back = io::table::read_csv(&path).unwrap();
+        io::table::write(&path, &ds.obs().frame().drop("u64").unwrap()).unwrap();
+        let back = io::table::read(&path).unwrap();
         assert_eq!(back.shape(), (4, 17));
         assert_eq!(back.column("i64").unwrap().i64().unwrap().get(3), Some(i64::MAX));
         assert_eq!(
@@ -578,9 +578,9 @@ fn text_tables_survive_writing_and_reading() {
             [Some("a"), None, Some("z"), Some("a")]
         );
     }
-    refused(io::table::read_csv(&out.path().join("t.cvs")), &["t.cvs", "Did you mean 't.csv'"]);
+    refused(io::table::read(&out.path().join("t.cvs")), &["t.cvs", "Did you mean 't.csv'"]);
     refused(
-        io::table::write_csv(&out.path().join("t.xls"), ds.obs().frame()),
+        io::table::write(&out.path().join("t.xls"), ds.obs().frame()),
         &["separator", ".tsv", ".xls"],
     );
 }

@@ -11,4 +11,6 @@ mod layers;
 mod plot;
 mod script;
 mod sim;
+mod tables;
+mod text_counts;
 mod train;

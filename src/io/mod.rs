@@ -2,12 +2,16 @@
 //!
 //! Imports `base` and `data`; no tensors.
 
+mod columns;
+pub mod export;
 mod h5;
 pub mod h5ad;
 pub mod legacy_st;
+mod lines;
 pub mod loom;
 pub mod mex;
 pub mod npy;
+pub mod npz;
 pub mod numpy;
 pub mod table;
 pub mod tenx;

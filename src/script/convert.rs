@@ -84,6 +84,24 @@ fn all<'a, T>(
     values.iter().map(|v| read(v).ok_or_else(|| refuse(format!("{v} among the values")))).collect()
 }
 
+/// Names, from a text or an array of texts.
+pub(super) fn names(value: &Dynamic, what: &str) -> Result<Vec<String>> {
+    let refuse = || {
+        Error::new(what).expected("a text or an array of texts").found(value.type_name().to_owned())
+    };
+    if value.is_string() {
+        return Ok(vec![value.to_string()]);
+    }
+    let array = value.clone().try_cast::<Array>().ok_or_else(refuse)?;
+    array.into_iter().map(|v| v.into_string().map_err(|_| refuse())).collect()
+}
+
+/// A whole number that is not below zero.
+pub(super) fn size(n: i64, what: &str) -> Result<usize> {
+    usize::try_from(n)
+        .map_err(|_| Error::new(what).expected("a whole number from 0").found(n.to_string()))
+}
+
 /// A matrix from a tensor [N,M] or an array of arrays of numbers.
 pub(super) fn matrix(value: &Dynamic, name: &str) -> Result<Array2<f64>> {
     match value.clone().try_cast::<Tensor>() {
