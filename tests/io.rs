@@ -700,7 +700,7 @@ fn what_cannot_be_read_is_explained() {
         io::read(&put("notes.md", b"# hello")),
         &["a format that is understood", "AnnData .h5ad, 10x .h5, Visium folder"],
     );
-    refused(io::read(&put("counts.csv", b"a,b")), &["table of counts", "not read yet"]);
+    refused(io::read(&put("counts.csv", b"a,b")), &["table of counts", "no row"]);
     refused(
         io::read(&common::data("osmfish").unwrap().join("osmFISH_SScortex_mouse_all_cells.loom")),
         &["a loom file, which is not read yet"],

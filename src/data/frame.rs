@@ -216,7 +216,7 @@ pub fn join(left: &DataFrame, right: &DataFrame, on: &[String], how: Join) -> Re
                 .expected(format!("'{name}' of one type"))
                 .found(format!("{} and {}", x.dtype(), y.dtype()))
                 .advice(format!(
-                    "Make one as the other: t.with(\"{name}\", \"CAST({name} AS VARCHAR)\")"
+                    "Make one as the other: t.with_column(\"{name}\", \"CAST({name} AS VARCHAR)\")"
                 )));
         }
         // Categories of two tables agree as texts only.
@@ -494,7 +494,7 @@ fn evaluate(frame: &DataFrame, doing: &str, expressions: &[&str]) -> Result<Data
 
 /// An expression of SQL over the columns of a table.
 fn parse(frame: &DataFrame, doing: &str, text: &str) -> Result<Expr> {
-    let expr = sql_expr(text).map_err(|e| refused(doing, frame, e))?;
+    let expr = sql_expr(in_sql(text)).map_err(|e| refused(doing, frame, e))?;
     for name in leaves(&expr) {
         if frame.column(&name).is_err() {
             let quoted = text.contains(&format!("\"{name}\""));
@@ -510,6 +510,34 @@ fn parse(frame: &DataFrame, doing: &str, text: &str) -> Result<Expr> {
         }
     }
     Ok(expr)
+}
+
+/// Functions by the names that analyses know them by, and SQL's.
+const ALIASES: [(&str, &str); 2] = [("mean", "AVG"), ("std", "STDDEV")];
+
+/// The expression with SQL's names for functions, texts and quoted names left as they are.
+fn in_sql(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut quote = None;
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        let end = if quote.is_none() && word > 0 { word } else { c.len_utf8() };
+        let (part, after) = rest.split_at(end);
+        let alias = ALIASES.iter().find(|(name, _)| {
+            quote.is_none()
+                && part.eq_ignore_ascii_case(name)
+                && after.trim_start().starts_with('(')
+        });
+        out += alias.map_or(part, |(_, sql)| sql);
+        match quote {
+            None if c == '\'' || c == '"' => quote = Some(c),
+            Some(open) if open == c => quote = None,
+            _ => {}
+        }
+        rest = after;
+    }
+    out
 }
 
 fn leaves(expr: &Expr) -> Vec<String> {

@@ -93,7 +93,10 @@ impl Dataset {
         };
         let um_per_unit = match unit {
             Unit::Um => Some(1.0),
-            Unit::Px => diameter.map(|d| self.um_per_px(spatial, d)),
+            Unit::Px => match self.uns().get(&[keys::SPATIAL_UM_PER_PX]).and_then(Uns::as_f64) {
+                Some(stated) => Some(stated).filter(|um| um.is_finite() && *um > 0.0),
+                None => diameter.map(|d| self.um_per_px(spatial, d)),
+            },
             Unit::Unknown => None,
         };
         Ok(Coordinates { xy: spatial.slice(ndarray::s![.., ..2]).to_owned(), unit, um_per_unit })

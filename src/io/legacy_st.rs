@@ -119,8 +119,7 @@ fn scale(ds: &mut Dataset, doing: &str, spots: &Selection, config: &LegacyStConf
             .expected("a pitch above zero, and spots in more than one column of the array")
             .found(format!("pitch_um {pitch_um} and {} spots", spots.x.len())));
     };
-    let path = [keys::SPATIAL, "legacy_st", "scalefactors", "microns_per_pixel"];
-    ds.uns_mut().set(&path, Uns::Float(pitch_um / px));
+    ds.uns_mut().set(&[keys::SPATIAL_UM_PER_PX], Uns::Float(pitch_um / px));
     Ok(())
 }
 

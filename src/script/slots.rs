@@ -159,7 +159,7 @@ pub(super) mod rows {
     ///
     /// ```rhai
     /// ds.obs.save("spots.csv")
-    /// let t = data::read_table("spots.csv").with("twice", "2 * purity").select(["_index", "twice"])
+    /// let t = data::read_table("spots.csv").with_column("twice", "2 * purity").select(["_index", "twice"])
     /// ds.obs.join(t, "_index")
     /// ds.obs.names().contains("twice")   // => true
     /// ```

@@ -103,7 +103,7 @@ pub(super) mod methods {
     ///
     /// A condition is an expression of SQL: texts stand in single quotes, names of columns with
     /// spaces in double ones; `AND`, `OR`, `NOT`, `IN ('a', 'b')`, `BETWEEN`, `LIKE 'a%'`,
-    /// `IS NULL`, arithmetic and functions. Categories are texts in it, and NaN is a missing
+    /// `IS NULL`, arithmetic, and functions such as `mean`, `std`, `median`, `round`, `coalesce`. Categories are texts in it, and NaN is a missing
     /// value, for which no condition holds. It is checked before anything runs: a column that is
     /// not there is an error that names the nearest one.
     #[rhai_fn(return_raw)]
@@ -115,13 +115,13 @@ pub(super) mod methods {
     /// tensor [N] or an array.
     ///
     /// ```rhai
-    /// let t = ds.obs.table().with("percent", "round(100 * purity, 1)")
-    /// t.with("n", t["percent"]).columns.contains("n")   // => true
+    /// let t = ds.obs.table().with_column("percent", "round(100 * purity, 1)")
+    /// t.with_column("n", t["percent"]).columns.contains("n")   // => true
     /// ```
     ///
     /// An expression that gives one value, such as `max(purity)`, gives it to all rows.
     #[rhai_fn(return_raw)]
-    pub fn with(t: &mut Table, name: &str, values: Dynamic) -> Outcome<Table> {
+    pub fn with_column(t: &mut Table, name: &str, values: Dynamic) -> Outcome<Table> {
         Ok(Table::new(match values.is_string() {
             true => frame::with(&t.0, name, &values.to_string())?,
             false => frame::set(&t.0, convert::column(&values, name)?)?,
