@@ -152,7 +152,8 @@ fn a_legacy_section_drops_what_is_not_selected() {
     refused(io::read(&path), &["none of 8 in it", "another section"]);
     std::fs::write(&selection, text).unwrap();
     let path = put(out.path(), "st_counts.tsv", "\tA\tB\nAAAC-1\t1\t2\n");
-    refused(io::read(&path), &["rows named XxY", "'AAAC-1'", "read_counts"]);
+    refused(io::legacy_st::read(&path), &["rows named XxY", "'AAAC-1'", "read_counts"]);
+    assert_eq!(io::read(&path).unwrap().n_obs(), 1);
 }
 
 #[test]
@@ -377,6 +378,18 @@ fn what_we_write_scipy_opens() {
         "[[1.0, 0.0, 0.0, 2.5], [0.0, 0.0, 0.0, 0.0], [0.0, 3.0, 0.0, 0.0]] float32"
     );
     assert_eq!(io::read(&path).unwrap().x().to_csr(), m);
+    let path = out.path().join("a.npz");
+    let arrays = [
+        ("x".into(), ndarray::arr2(&[[1f32, 2.0], [3.0, 4.0]]).into_dyn()),
+        ("y".into(), ndarray::arr1(&[5f32]).into_dyn()),
+    ];
+    io::npz::write_arrays(&path, &arrays).unwrap();
+    let code = "import sys, numpy as np\na = np.load(sys.argv[1])\nprint(a['x'].tolist(), a['y'].tolist(), a['x'].dtype)";
+    assert_eq!(
+        common::run_python(&python, code, &[&path]).trim(),
+        "[[1.0, 2.0], [3.0, 4.0]] [5.0] float32"
+    );
+    assert_eq!(rows(&io::read(&path).unwrap()), [[1.0, 2.0], [3.0, 4.0]]);
     refused(io::numpy::write(&out.path().join("m.npy"), &Matrix::Sparse(m)), &[".npz"]);
 }
 

@@ -16,6 +16,20 @@ use super::Table;
 use super::table::{numbers, texts};
 use crate::base::{Error, Kind, Result, nearest, progress, seed};
 
+/// A table of columns.
+///
+/// # Errors
+/// Columns of unequal length.
+pub fn of(columns: Vec<Column>) -> Result<DataFrame> {
+    let length = columns.first().map_or(0, Column::len);
+    if let Some(other) = columns.iter().find(|c| c.len() != length) {
+        return Err(Error::new("making a table")
+            .expected(format!("{length} values in each column, as in the first"))
+            .found(format!("{} in '{}'", other.len(), other.name())));
+    }
+    DataFrame::new(length, columns).map_err(|e| Error::io("making a table", e))
+}
+
 /// The columns of those names, in that order.
 ///
 /// # Errors

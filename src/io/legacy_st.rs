@@ -8,6 +8,7 @@ use polars::prelude::DataFrame;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::lines::{Record, Records};
 use super::{table, text_counts};
 use crate::base::{Error, Result, files, progress};
 use crate::data::table::numbers;
@@ -102,6 +103,20 @@ pub fn read_with(path: &Path, config: &LegacyStConfig) -> Result<Dataset> {
     }
     ds.sources = vec![path.to_owned(), selection];
     Ok(ds)
+}
+
+/// Whether the rows or columns of a table are named as spots are.
+pub(super) fn looks_like(path: &Path) -> bool {
+    let spots = || -> Result<bool> {
+        let mut records = Records::open(path, None)?;
+        let (mut top, mut row) = (Record::default(), Record::default());
+        if !(records.next(&mut top)? && records.next(&mut row)?) {
+            return Ok(false);
+        }
+        let named = |f: &[u8]| std::str::from_utf8(f).is_ok_and(|t| spot(t).is_some());
+        Ok(row.len() > 1 && (named(row.field(0)) || named(top.field(top.len() - 1))))
+    };
+    spots().unwrap_or(false)
 }
 
 /// Records the micrometres a pixel where the pitch is given.

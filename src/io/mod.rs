@@ -86,7 +86,10 @@ const FORMATS: &[Format] = &[
     },
     Format {
         name: "legacy ST table",
-        is: |p| ends(p, &["_counts.tsv", "_counts.tsv.gz"]),
+        is: |p| {
+            ends(p, &[".tsv", ".tsv.gz", ".csv", ".csv.gz", ".txt", ".txt.gz"])
+                && legacy_st::looks_like(p)
+        },
         read: Some(legacy_st::read),
     },
     Format {

@@ -228,11 +228,8 @@ pub fn write_sparse(path: &Path, m: &Csr) -> Result<()> {
 ///
 /// # Errors
 /// A place that cannot be written.
-pub fn write_arrays<'a>(
-    path: &Path,
-    arrays: impl IntoIterator<Item = (&'a str, &'a ArrayD<f32>)>,
-) -> Result<()> {
-    write(path, |zip| arrays.into_iter().try_for_each(|(name, a)| zip.array(name, a)))
+pub fn write_arrays(path: &Path, arrays: &[(String, ArrayD<f32>)]) -> Result<()> {
+    write(path, |zip| arrays.iter().try_for_each(|(name, a)| zip.array(name, a)))
 }
 
 struct Writer(ZipWriter<BufWriter<File>>);

@@ -1,6 +1,6 @@
 //! Between the language's values and the core's.
 
-use ndarray::Array2;
+use ndarray::{Array1, Array2, ArrayD};
 use polars::prelude::Column as Values;
 use rhai::{Array, Dynamic, EvalAltResult, Map};
 use schemars::JsonSchema;
@@ -94,6 +94,24 @@ pub(super) fn names(value: &Dynamic, what: &str) -> Result<Vec<String>> {
     }
     let array = value.clone().try_cast::<Array>().ok_or_else(refuse)?;
     array.into_iter().map(|v| v.into_string().map_err(|_| refuse())).collect()
+}
+
+/// Columns by name from a map of columns, tensors [N] or arrays.
+pub(super) fn columns(map: Map) -> Result<Vec<Values>> {
+    map.iter().map(|(name, values)| column(values, name)).collect()
+}
+
+/// Arrays by name from a map of tensors, columns or arrays of numbers.
+pub(super) fn arrays(map: Map) -> Result<Vec<(String, ArrayD<f32>)>> {
+    map.iter().map(|(name, values)| Ok((name.to_string(), array(values, name)?))).collect()
+}
+
+fn array(value: &Dynamic, name: &str) -> Result<ArrayD<f32>> {
+    if let Some(t) = value.clone().try_cast::<Tensor>() {
+        return t.array();
+    }
+    let values = table::numbers(&column(value, name)?)?;
+    Ok(Array1::from_iter(values.into_iter().map(|v| v as f32)).into_dyn())
 }
 
 /// A whole number that is not below zero.

@@ -5,9 +5,10 @@ use std::path::Path;
 use rhai::Map;
 use rhai::plugin::*;
 
-use super::convert::{Outcome, parse};
+use super::convert::{self, Outcome, parse};
 use super::dataset::Dataset;
 use super::table::Table;
+use crate::data::frame;
 use crate::io;
 use crate::io::legacy_st::LegacyStConfig;
 use crate::io::loom::LoomConfig;
@@ -138,5 +139,29 @@ pub(super) mod functions {
     pub fn read_table(path: &str, options: Map) -> Outcome<Table> {
         let config = parse::<TableConfig>(options, "read_table")?;
         Ok(Table::new(io::table::read_with(Path::new(path), &config)?))
+    }
+
+    /// A table of columns by name: arrays, tensors [N] or columns of equal length.
+    ///
+    /// ```rhai
+    /// let t = data::table(#{ barcode: ["a", "b"], score: [0.5, 2.0] })
+    /// t.filter("score > 1")["barcode"].to_array()   // => ["b"]
+    /// ```
+    ///
+    /// The columns stand in alphabetical order, as the keys of a map do.
+    #[rhai_fn(return_raw)]
+    pub fn table(columns: Map) -> Outcome<Table> {
+        Ok(Table::new(frame::of(convert::columns(columns)?)?))
+    }
+
+    /// Writes tensors, columns or arrays by name into an `.npz`, which `numpy.load` opens, as
+    /// 32-bit floats.
+    ///
+    /// ```rhai
+    /// data::write_npz("coordinates.npz", #{ xy: ds.obsm["spatial"], purity: ds.obs["purity"] })
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn write_npz(path: &str, arrays: Map) -> Outcome<()> {
+        Ok(io::npz::write_arrays(Path::new(path), &convert::arrays(arrays)?)?)
     }
 }

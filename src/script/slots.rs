@@ -44,7 +44,10 @@ impl Rows {
 
 impl fmt::Display for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.read(|t| write!(f, "{}", t.frame()))
+        self.read(|t| match t.with_index() {
+            Ok(frame) => write!(f, "{frame}"),
+            Err(e) => write!(f, "{e}"),
+        })
     }
 }
 
