@@ -124,6 +124,9 @@ fn groups_are_sorted_by_their_keys() {
         frame::group(t.frame(), &list(&["layer"]), &list(&["kl"])),
         &["one value a group", "'kl'"],
     );
+    let all = frame::group(t.frame(), &[], &list(&["median(kl) AS m", "count(*) AS n"])).unwrap();
+    assert_eq!((text(&all, "m"), text(&all, "n")), (list(&["2.0"]), list(&["6"])));
+    refused(frame::group(t.frame(), &[], &list(&["kl"])), &["one value of all rows"]);
     refused(frame::group(t.frame(), &list(&["layr"]), &[]), &["Did you mean 'layer'"]);
 }
 

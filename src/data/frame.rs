@@ -145,18 +145,27 @@ pub fn set(frame: &DataFrame, values: Column) -> Result<DataFrame> {
 }
 
 /// One row for each group of equal `keys`, sorted by them, missing ones last, with what the
-/// expressions give of the group's rows, as in `mean(kl) AS kl`. Without expressions `n` counts.
+/// expressions give of the group's rows, as in `mean(kl) AS kl`. Without expressions `n` counts;
+/// without keys all rows are one group.
 ///
 /// # Errors
 /// As [`filter`]; an expression that gives more than one value a group.
 pub fn group(frame: &DataFrame, keys: &[String], expressions: &[String]) -> Result<DataFrame> {
     let doing = format!("grouping by {}", keys.join(", "));
     known(frame, keys)?;
-    if keys.is_empty() {
-        return Err(Error::new(doing).expected("a column at least").found("none"));
-    }
     let counted = ["count(*) AS n".to_owned()];
     let expressions = if expressions.is_empty() { &counted } else { expressions };
+    if keys.is_empty() {
+        let texts: Vec<&str> = expressions.iter().map(String::as_str).collect();
+        let all = evaluate(frame, "summing up a table", &texts)?;
+        return match all.height() {
+            1 => Ok(all),
+            n => Err(Error::new("summing up a table")
+                .expected("one value of all rows")
+                .found(n.to_string())
+                .advice("Say which, as in mean(a), max(a), first(a) or count(*)")),
+        };
+    }
     let exprs = expressions.iter().map(|e| parse(frame, &doing, e)).collect::<Result<Vec<_>>>()?;
     // Keys keep their categories, whose order the groups then have.
     let plain = readable(frame, keys)?.lazy();

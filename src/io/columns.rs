@@ -30,6 +30,9 @@ const PLACES: &[(&str, &str, Option<&str>)] = &[
 const NAMES: &[&str] =
     &["barcode", "barcodes", "cell_id", "cellid", "cell", "spot", "spot_id", "index", "_index"];
 
+/// What the column without a name becomes where another names the rows: R's numbers of rows.
+pub(super) const ROW_NAME: &str = "row_name";
+
 /// Columns of numbers that are known to say something of a cell, in lower case.
 const KNOWN: &[&str] = &[
     "area",
@@ -267,8 +270,9 @@ fn fits(pattern: &str, name: &str) -> bool {
 
 /// Some columns for a message.
 fn listed(names: &[String], columns: &[usize]) -> String {
+    let name = |i: usize| if names[i].is_empty() { ROW_NAME } else { names[i].as_str() };
     let shown: Vec<String> =
-        columns.iter().take(8).map(|&i| format!("'{}'", super::lines::short(&names[i]))).collect();
+        columns.iter().take(8).map(|&i| format!("'{}'", super::lines::short(name(i)))).collect();
     let more = columns.len().saturating_sub(8);
     match (shown.is_empty(), more) {
         (true, _) => "no columns".into(),

@@ -10,7 +10,7 @@ use polars::prelude::{Column, DataType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::columns::{Kind, Plan, note_dates};
+use super::columns::{Kind, Plan, ROW_NAME, note_dates};
 use super::lines::{self, Record, Records};
 use super::table;
 use crate::base::{Error, Result, files, interrupt, progress};
@@ -273,7 +273,7 @@ fn finish(
     }
     for column in columns {
         rows.set(match column.name().is_empty() {
-            true => column.with_name("row_name".into()),
+            true => column.with_name(ROW_NAME.into()),
             false => column,
         })?;
     }

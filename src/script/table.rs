@@ -145,8 +145,9 @@ pub(super) mod methods {
     /// t["domain_true"].to_array()       // => ["D1", "D2", "D3"]
     /// ```
     ///
-    /// Groups are sorted by their keys, categories by their order, missing ones last. An expression
-    /// that gives more than one value a group is an error.
+    /// Groups are sorted by their keys, categories by their order, missing ones last; without keys,
+    /// `[]`, all rows are one group. An expression that gives more than one value a group is an
+    /// error.
     #[rhai_fn(name = "group", return_raw)]
     pub fn group_with(t: &mut Table, keys: Dynamic, values: Dynamic) -> Outcome<Table> {
         let doing = "grouping a table";
