@@ -523,8 +523,8 @@ fn text_tables_survive_writing_and_reading() {
     for name in ["t.csv", "t.tsv"] {
         let path = out.path().join(name);
         // Numbers beyond i64 are no part of a text table.
-        io::table::write_csv(&path, &ds.obs().frame().drop("u64").unwrap()).unwrap();
-        let back = io::table::read_csv(&path).unwrap();
+        io::table::write(&path, &ds.obs().frame().drop("u64").unwrap()).unwrap();
+        let back = io::table::read(&path).unwrap();
         assert_eq!(back.shape(), (4, 17));
         assert_eq!(back.column("i64").unwrap().i64().unwrap().get(3), Some(i64::MAX));
         assert_eq!(
@@ -532,9 +532,9 @@ fn text_tables_survive_writing_and_reading() {
             [Some("a"), None, Some("z"), Some("a")]
         );
     }
-    refused(io::table::read_csv(&out.path().join("t.cvs")), &["t.cvs", "Did you mean 't.csv'"]);
+    refused(io::table::read(&out.path().join("t.cvs")), &["t.cvs", "Did you mean 't.csv'"]);
     refused(
-        io::table::write_csv(&out.path().join("t.xls"), ds.obs().frame()),
+        io::table::write(&out.path().join("t.xls"), ds.obs().frame()),
         &["separator", ".tsv", ".xls"],
     );
 }
@@ -654,7 +654,7 @@ fn what_cannot_be_read_is_explained() {
         io::read(&put("notes.md", b"# hello")),
         &["a format that is understood", "AnnData .h5ad, 10x .h5, Visium folder"],
     );
-    refused(io::read(&put("counts.csv", b"a,b")), &["table of counts", "not read yet"]);
+    refused(io::read(&put("counts.csv", b"a,b")), &["table of counts", "no row"]);
     refused(
         io::read(&common::data("osmfish").unwrap().join("osmFISH_SScortex_mouse_all_cells.loom")),
         &["a loom file, which is not read yet"],

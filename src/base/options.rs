@@ -35,6 +35,17 @@ fn resolve<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
 }
 
 fn check(value: &Value, schema: &Value, root: &Value, what: &str) -> Result<()> {
+    let schema = match (&schema["anyOf"], value.is_null()) {
+        // An option that may be left out: null, or what it is.
+        (Value::Array(either), false) => {
+            let mut some = either.iter().filter(|s| s["type"] != "null");
+            match (some.next(), some.next()) {
+                (Some(one), None) => one,
+                _ => schema,
+            }
+        }
+        _ => schema,
+    };
     let schema = resolve(schema, root);
     let (Some(map), Some(properties)) = (value.as_object(), schema["properties"].as_object())
     else {

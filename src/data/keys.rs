@@ -6,6 +6,9 @@ pub const SPATIAL: &str = "spatial";
 pub const SPATIAL_UM: &str = "spatial_um";
 /// `uns`: what unit `obsm["spatial"]` is in, `"px"` or `"um"`, where a reader knows it.
 pub const SPATIAL_UNIT: &str = "spatial_unit";
+/// `uns`: micrometres a unit of `obsm["spatial"]` where that is pixels and the scale was stated;
+/// 0 where it is not known, whatever the diameter of a spot.
+pub const SPATIAL_UM_PER_PX: &str = "spatial_um_per_px";
 /// `obsm`: image features, [N,F].
 pub const IMAGE_FEATURES: &str = "image_features";
 /// `uns`: the names of the columns of `obsm["image_features"]`.

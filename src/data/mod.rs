@@ -4,6 +4,7 @@
 
 mod csr;
 mod dataset;
+pub mod frame;
 pub mod keys;
 mod matrix;
 mod spatial;

@@ -92,7 +92,10 @@ impl Dataset {
         };
         let um_per_unit = match unit {
             Unit::Um => Some(1.0),
-            Unit::Px => self.um_per_px(spatial),
+            Unit::Px => match self.uns().get(&[keys::SPATIAL_UM_PER_PX]).and_then(Uns::as_f64) {
+                Some(stated) => Some(stated).filter(|um| um.is_finite() && *um > 0.0),
+                None => self.um_per_px(spatial),
+            },
             Unit::Unknown => None,
         };
         Ok(Coordinates { xy: spatial.slice(ndarray::s![.., ..2]).to_owned(), unit, um_per_unit })

@@ -166,6 +166,23 @@ impl Table {
         self.column(name).is_ok_and(|c| !c.dtype().is_primitive_numeric())
     }
 
+    /// The columns behind a first one that holds the row names, called as the table calls them;
+    /// a column that has that name already comes last, as "name_column".
+    ///
+    /// # Errors
+    /// What polars says.
+    pub fn with_index(&self) -> Result<DataFrame> {
+        let name = self.index_name.as_str();
+        let failed = |e| Error::io("putting row names before a table", e);
+        let mut frame = self.frame.clone();
+        if self.has(name) {
+            frame.rename(name, format!("{name}_column").into()).map_err(failed)?;
+        }
+        let column = Column::new(name.into(), self.index.as_slice());
+        frame.insert_column(0, column).map_err(failed)?;
+        Ok(frame)
+    }
+
     /// The rows named, in the order named.
     pub fn select_rows(&self, rows: &[usize]) -> Result<Self> {
         let at: Vec<IdxSize> = rows.iter().map(|&r| r as IdxSize).collect();
@@ -202,6 +219,58 @@ fn categorical<'a>(
     Column::new(name.into(), values.collect::<Vec<_>>())
         .strict_cast(&DataType::from_frozen_categories(known))
         .map_err(failed)
+}
+
+/// Names made unique as `anndata.utils.make_index_unique` does: the first stays, the next get
+/// `-1`, `-2`, leaving out what is a name already.
+pub fn unique_names(names: &[String]) -> Vec<String> {
+    use std::collections::{HashMap, HashSet};
+    let mut taken: HashSet<String> = names.iter().cloned().collect();
+    let mut count: HashMap<&str, usize> = HashMap::new();
+    let mut unique = Vec::with_capacity(names.len());
+    for name in names {
+        let mut new = name.clone();
+        let n = count.entry(name).or_default();
+        while *n > 0 && !taken.insert(new.clone()) {
+            new = format!("{name}-{n}");
+            *n += 1;
+        }
+        *n = (*n).max(1);
+        unique.push(new);
+    }
+    unique
+}
+
+/// A column of the narrowest type that holds all texts: integers, floats, booleans, categories
+/// where they repeat, else text. `None` is a missing value.
+///
+/// # Errors
+/// What polars says.
+pub fn typed(name: &str, values: Vec<Option<String>>) -> Result<Column> {
+    let text = Column::new(name.into(), values);
+    let fits = |t: &DataType| text.strict_cast(t).ok();
+    if text.null_count() < text.len()
+        && let Some(numbers) = fits(&DataType::Int64).or_else(|| fits(&DataType::Float64))
+    {
+        return Ok(numbers);
+    }
+    let values = texts(&text)?;
+    let known: std::collections::BTreeSet<&str> =
+        values.iter().flatten().map(String::as_str).collect();
+    let flag = |v: &str| match v {
+        "true" | "True" | "TRUE" => Some(true),
+        "false" | "False" | "FALSE" => Some(false),
+        _ => None,
+    };
+    if !known.is_empty() && known.iter().all(|v| flag(v).is_some()) {
+        let flags: Vec<Option<bool>> = values.iter().map(|v| v.as_deref().and_then(flag)).collect();
+        return Ok(Column::new(name.into(), flags));
+    }
+    if 2 * known.len() > values.len() {
+        return Ok(text);
+    }
+    let categories: Vec<&str> = known.into_iter().collect();
+    categorical(name, &categories, values.iter().map(Option::as_deref))
 }
 
 /// A categorical column; `None` is a missing value.

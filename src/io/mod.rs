@@ -3,12 +3,15 @@
 //! Imports `base` and `data`; no tensors.
 
 mod columns;
+pub mod export;
 mod h5;
 pub mod h5ad;
 pub mod legacy_st;
+mod lines;
 pub mod loom;
 pub mod mex;
 pub mod npy;
+pub mod npz;
 pub mod numpy;
 pub mod table;
 pub mod tenx;
@@ -61,7 +64,10 @@ const FORMATS: &[Format] = &[
     },
     Format {
         name: "legacy ST table",
-        is: |p| ends(p, &["_counts.tsv", "_counts.tsv.gz"]),
+        is: |p| {
+            ends(p, &[".tsv", ".tsv.gz", ".csv", ".csv.gz", ".txt", ".txt.gz"])
+                && legacy_st::looks_like(p)
+        },
         read: Some(legacy_st::read),
     },
     Format {

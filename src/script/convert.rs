@@ -1,6 +1,6 @@
 //! Between the language's values and the core's.
 
-use ndarray::Array2;
+use ndarray::{Array1, Array2, ArrayD};
 use polars::prelude::Column as Values;
 use rhai::{Array, Dynamic, EvalAltResult, Map};
 use schemars::JsonSchema;
@@ -82,6 +82,42 @@ fn all<'a, T>(
     refuse: impl Fn(String) -> Error,
 ) -> Result<Vec<T>> {
     values.iter().map(|v| read(v).ok_or_else(|| refuse(format!("{v} among the values")))).collect()
+}
+
+/// Names, from a text or an array of texts.
+pub(super) fn names(value: &Dynamic, what: &str) -> Result<Vec<String>> {
+    let refuse = || {
+        Error::new(what).expected("a text or an array of texts").found(value.type_name().to_owned())
+    };
+    if value.is_string() {
+        return Ok(vec![value.to_string()]);
+    }
+    let array = value.clone().try_cast::<Array>().ok_or_else(refuse)?;
+    array.into_iter().map(|v| v.into_string().map_err(|_| refuse())).collect()
+}
+
+/// Columns by name from a map of columns, tensors [N] or arrays.
+pub(super) fn columns(map: Map) -> Result<Vec<Values>> {
+    map.iter().map(|(name, values)| column(values, name)).collect()
+}
+
+/// Arrays by name from a map of tensors, columns or arrays of numbers.
+pub(super) fn arrays(map: Map) -> Result<Vec<(String, ArrayD<f32>)>> {
+    map.iter().map(|(name, values)| Ok((name.to_string(), array(values, name)?))).collect()
+}
+
+fn array(value: &Dynamic, name: &str) -> Result<ArrayD<f32>> {
+    if let Some(t) = value.clone().try_cast::<Tensor>() {
+        return t.array();
+    }
+    let values = table::numbers(&column(value, name)?)?;
+    Ok(Array1::from_iter(values.into_iter().map(|v| v as f32)).into_dyn())
+}
+
+/// A whole number that is not below zero.
+pub(super) fn size(n: i64, what: &str) -> Result<usize> {
+    usize::try_from(n)
+        .map_err(|_| Error::new(what).expected("a whole number from 0").found(n.to_string()))
 }
 
 /// A matrix from a tensor [N,M] or an array of arrays of numbers.

@@ -5,14 +5,17 @@ use std::path::Path;
 use rhai::Map;
 use rhai::plugin::*;
 
-use super::convert::{Outcome, map, parse};
+use super::convert::{self, Outcome, map, parse};
 use super::dataset::Dataset;
+use super::table::Table;
+use crate::data::frame;
 use crate::io;
 use crate::io::legacy_st::LegacyStConfig;
 use crate::io::loom::LoomConfig;
 use crate::io::mex::MexConfig;
 use crate::io::numpy::NumpyConfig;
 use crate::io::tenx::TenxConfig;
+use crate::io::table::TableConfig;
 use crate::io::text_counts::TextCountsConfig;
 use crate::io::transcripts::BinConfig;
 use crate::io::visium::VisiumConfig;
@@ -184,19 +187,28 @@ pub(super) mod functions {
     /// Reads a table of counts, with a row a cell, from text or parquet.
     ///
     /// ```rhai
-    /// let ds = data::read_counts("counts.csv")
+    /// let ds = data::read_counts("counts.csv", #{ x: "x", y: "y", unit: "um", obs: ["area", "type"] })
+    /// ds.obs.names()                  // => ["area", "type"]
     /// ```
+    ///
+    /// Without options the names of the columns decide what they are, and a note says what they
+    /// decided. Rows of unequal length, text or nothing where a count is meant, and a table without
+    /// genes are errors.
     #[rhai_fn(return_raw)]
     pub fn read_counts(path: &str, options: Map) -> Outcome<Dataset> {
         let config = parse::<TextCountsConfig>(options, "read_counts")?;
         Ok(Dataset::new(io::text_counts::read_with(Path::new(path), &config)?))
     }
 
-    /// Reads a table of legacy spatial transcriptomics, whose rows are named `XxY`.
+    /// Reads a section of legacy spatial transcriptomics: counts whose rows are named `XxY`, and
+    /// the selection beside them.
     ///
     /// ```rhai
-    /// let ds = data::read_st("st_counts.tsv.gz")
+    /// let ds = data::read_st("st_counts.tsv.gz", #{ pitch_um: 200 })
+    /// ds.uns["spatial_unit"]          // => "px"
     /// ```
+    ///
+    /// The coordinates are pixels of the image. No selection, or one of another section, is an error.
     #[rhai_fn(return_raw)]
     pub fn read_st(path: &str, options: Map) -> Outcome<Dataset> {
         let config = parse::<LegacyStConfig>(options, "read_st")?;
@@ -208,9 +220,51 @@ pub(super) mod functions {
     /// ```rhai
     /// let ds = data::read_numpy("counts.npz")
     /// ```
+    ///
+    /// Pickled objects of Python, big-endian and complex values are errors that name them.
     #[rhai_fn(return_raw)]
     pub fn read_numpy(path: &str, options: Map) -> Outcome<Dataset> {
         let config = parse::<NumpyConfig>(options, "read_numpy")?;
         Ok(Dataset::new(io::numpy::read_with(Path::new(path), &config)?))
+    }
+
+    /// Reads a table of text (`.csv`, `.tsv`, `.txt`, gzipped or not), parquet or Arrow IPC.
+    ///
+    /// ```rhai
+    /// ds.obs.table().save("spots.csv")
+    /// let t = data::read_table("spots.csv")
+    /// t.len()                         // => 60
+    /// ```
+    ///
+    /// What it is, is seen from the content; the options are for text. Rows of unequal length are
+    /// an error that names the line.
+    #[rhai_fn(return_raw)]
+    pub fn read_table(path: &str, options: Map) -> Outcome<Table> {
+        let config = parse::<TableConfig>(options, "read_table")?;
+        Ok(Table::new(io::table::read_with(Path::new(path), &config)?))
+    }
+
+    /// A table of columns by name: arrays, tensors [N] or columns of equal length.
+    ///
+    /// ```rhai
+    /// let t = data::table(#{ barcode: ["a", "b"], score: [0.5, 2.0] })
+    /// t.filter("score > 1")["barcode"].to_array()   // => ["b"]
+    /// ```
+    ///
+    /// The columns stand in alphabetical order, as the keys of a map do.
+    #[rhai_fn(return_raw)]
+    pub fn table(columns: Map) -> Outcome<Table> {
+        Ok(Table::new(frame::of(convert::columns(columns)?)?))
+    }
+
+    /// Writes tensors, columns or arrays by name into an `.npz`, which `numpy.load` opens, as
+    /// 32-bit floats.
+    ///
+    /// ```rhai
+    /// data::write_npz("coordinates.npz", #{ xy: ds.obsm["spatial"], purity: ds.obs["purity"] })
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn write_npz(path: &str, arrays: Map) -> Outcome<()> {
+        Ok(io::npz::write_arrays(Path::new(path), &convert::arrays(arrays)?)?)
     }
 }

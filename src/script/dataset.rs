@@ -12,6 +12,7 @@ use super::convert::{Outcome, parse};
 use super::slots::{Axis, Layers, Matrices, Rows, Tree};
 use super::values::Matrix;
 use crate::base::progress;
+use crate::data::frame;
 use crate::prep::{self, FilterConfig, HvgConfig};
 use crate::{data, io};
 
@@ -148,6 +149,39 @@ pub(super) mod methods {
         let (spots, genes) =
             prep::filter(&mut ds.edit(), &parse::<FilterConfig>(options, "filter")?)?;
         progress::note(format!("filter: {spots} spots and {genes} genes dropped"));
+        Ok(ds.clone())
+    }
+
+    /// Keeps the spots for which a condition on `obs` holds. It is SQL, as in `Table.filter`; row
+    /// names are a column too, by their own name.
+    ///
+    /// ```rhai
+    /// ds.select("domain_true = 'D1' AND purity > 0.1")
+    /// ds.obs["domain_true"].unique()  // => ["D1"]
+    /// ```
+    ///
+    /// As `filter` it changes the dataset itself; `ds.copy().select(...)` leaves it as it was. A
+    /// condition that holds for no spot is an error, and the dataset is then as it was.
+    #[rhai_fn(return_raw)]
+    pub fn select(ds: &mut Dataset, condition: &str) -> Outcome<Dataset> {
+        let kept = frame::rows(ds.get().obs(), condition)?;
+        frame::some(&kept, condition)?;
+        ds.edit().select_obs(&kept)?;
+        Ok(ds.clone())
+    }
+
+    /// Keeps the genes for which a condition on `var` holds.
+    ///
+    /// ```rhai
+    /// ds.select_genes("_index IN ('Gene01', 'Gene02')")
+    /// ```
+    ///
+    /// A condition that holds for no gene is an error, and the dataset is then as it was.
+    #[rhai_fn(return_raw)]
+    pub fn select_genes(ds: &mut Dataset, condition: &str) -> Outcome<Dataset> {
+        let kept = frame::rows(ds.get().var(), condition)?;
+        frame::some(&kept, condition)?;
+        ds.edit().select_var(&kept)?;
         Ok(ds.clone())
     }
 

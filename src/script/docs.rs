@@ -15,11 +15,13 @@ use crate::base::nearest;
 use crate::batch::gvae::DataConfig;
 use crate::batch::image::EncodeConfig;
 use crate::graph::{KnnConfig, RadiusConfig};
+use crate::io::export::XeniumGroupsConfig;
 use crate::io::legacy_st::LegacyStConfig;
 use crate::io::loom::LoomConfig;
 use crate::io::mex::MexConfig;
 use crate::io::numpy::NumpyConfig;
 use crate::io::tenx::TenxConfig;
+use crate::io::table::TableConfig;
 use crate::io::text_counts::TextCountsConfig;
 use crate::io::transcripts::BinConfig;
 use crate::io::visium::VisiumConfig;
@@ -50,6 +52,8 @@ const OPTIONS: &[(&str, Schema)] = &[
     ("data::read_counts", schema::<TextCountsConfig>),
     ("data::read_st", schema::<LegacyStConfig>),
     ("data::read_numpy", schema::<NumpyConfig>),
+    ("data::read_table", schema::<TableConfig>),
+    ("Rows.to_xenium_explorer", schema::<XeniumGroupsConfig>),
     ("Dataset.filter", schema::<FilterConfig>),
     ("Dataset.select_hvg", schema::<HvgConfig>),
     ("prep::pca", schema::<PcaConfig>),

@@ -62,7 +62,7 @@ pub(super) mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn curves(table: Table, options: Map) -> Outcome<Figure> {
-        Ok(Figure::new(plot::curves(&table.0, &parse::<CurvesConfig>(options, "curves")?)?))
+        Ok(Figure::new(plot::curves(table.frame(), &parse::<CurvesConfig>(options, "curves")?)?))
     }
 
     /// The losses of a run, epoch by epoch.

@@ -113,7 +113,7 @@ pub(super) mod methods {
     /// ```
     #[rhai_fn(get = "history", return_raw)]
     pub fn history(run: &mut Run) -> Outcome<Table> {
-        Ok(Table(Rc::new(Run::history(run)?)))
+        Ok(Table::new(Run::history(run)?))
     }
 
     /// How long the call of `train::fit` took.

@@ -1,11 +1,11 @@
 //! The named parts of a dataset: `obs` and `var`, `obsm` and `varm`, `layers`, `uns`.
 
 use std::fmt;
-use std::rc::Rc;
+use std::path::Path;
 
 use ndarray::{Array1, ArrayD};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic};
+use rhai::{Array, Dynamic, Map};
 
 use super::column::Column;
 use super::convert::{self, Outcome};
@@ -14,7 +14,8 @@ use super::table::Table;
 use super::tensor::Tensor;
 use super::values::Matrix;
 use crate::base::{Error, Kind, Result, nearest};
-use crate::data::{self, Uns};
+use crate::data::{self, Uns, frame};
+use crate::io;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Axis {
@@ -43,7 +44,10 @@ impl Rows {
 
 impl fmt::Display for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.read(|t| write!(f, "{}", t.frame()))
+        self.read(|t| match t.with_index() {
+            Ok(frame) => write!(f, "{frame}"),
+            Err(e) => write!(f, "{e}"),
+        })
     }
 }
 
@@ -150,7 +154,63 @@ pub(super) mod rows {
     /// ds.obs.table().len()            // => 60
     /// ```
     pub fn table(r: &mut Rows) -> Table {
-        Table(Rc::new(r.read(|t| t.frame().clone())))
+        Table::new(r.read(|t| t.frame().clone()))
+    }
+
+    /// Adds the columns of a table, joined by the names of the rows, which the column `on` of the
+    /// table holds.
+    ///
+    /// ```rhai
+    /// ds.obs.save("spots.csv")
+    /// let t = data::read_table("spots.csv").with_column("twice", "2 * purity").select(["_index", "twice"])
+    /// ds.obs.join(t, "_index")
+    /// ds.obs.names().contains("twice")   // => true
+    /// ```
+    ///
+    /// Rows that the table lacks get missing values, and a note says how many match. No match, a
+    /// name that stands twice in the table, or a column that is there already is an error.
+    #[rhai_fn(return_raw)]
+    pub fn join(r: &mut Rows, table: Table, on: &str) -> Outcome<Rows> {
+        r.edit(|t| frame::attach(t, table.frame(), on).map(drop))?;
+        Ok(r.clone())
+    }
+
+    /// Writes the columns behind the names of the rows: `.csv`, `.tsv`, one of them with `.gz`,
+    /// `.parquet` or `.arrow`, whole or not at all.
+    ///
+    /// ```rhai
+    /// ds.obs.save("obs.parquet")
+    /// data::read_table("obs.parquet").columns.contains("purity")   // => true
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn save(r: &mut Rows, path: &str) -> Outcome<()> {
+        let frame = r.read(data::Table::with_index)?;
+        Ok(io::table::write(Path::new(path), &frame)?)
+    }
+
+    /// Writes groups as a category that Loupe Browser imports: `Barcode` and the column's name.
+    ///
+    /// ```rhai
+    /// ds.obs.to_loupe("domains.csv", "domain_true")
+    /// ```
+    ///
+    /// A column of quantities is an error.
+    #[rhai_fn(return_raw)]
+    pub fn to_loupe(r: &mut Rows, path: &str, column: &str) -> Outcome<()> {
+        Ok(r.read(|t| io::export::loupe(t, column, Path::new(path)))?)
+    }
+
+    /// Writes groups as Xenium Explorer imports them: `cell_id`, `group`, and `color` where given.
+    ///
+    /// ```rhai
+    /// ds.obs.to_xenium_explorer("domains.csv", "domain_true", #{ colors: #{ D1: "#1f77b4" } })
+    /// ```
+    ///
+    /// A column of quantities, or the colour of a group that is not there, is an error.
+    #[rhai_fn(return_raw)]
+    pub fn to_xenium_explorer(r: &mut Rows, path: &str, column: &str, options: Map) -> Outcome<()> {
+        let config = convert::parse(options, "to_xenium_explorer")?;
+        Ok(r.read(|t| io::export::xenium(t, column, Path::new(path), &config))?)
     }
 
     /// The column of a name.
@@ -285,7 +345,7 @@ pub(super) mod tree {
             Uns::Ints(a) => a.iter().map(|&v| Dynamic::from(v)).collect::<Array>().into(),
             Uns::Floats(a) => a.iter().map(|&v| Dynamic::from(v)).collect::<Array>().into(),
             Uns::Bools(a) => a.iter().map(|&v| Dynamic::from(v)).collect::<Array>().into(),
-            Uns::Table(table) => Dynamic::from(Table(Rc::new(table.frame().clone()))),
+            Uns::Table(table) => Dynamic::from(Table::new(table.frame().clone())),
             Uns::Null => Dynamic::UNIT,
             Uns::Singles(_) | Uns::Bytes(_) | Uns::Sparse(_) => node.to_string().into(),
         })

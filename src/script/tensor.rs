@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayD, ArrayView2};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic};
 
@@ -63,6 +63,15 @@ impl Tensor {
         };
         Array2::from_shape_vec((n as usize, m as usize), self.vector()?)
             .map_err(|e| Error::io(doing, e))
+    }
+
+    /// Single precision, in its own shape.
+    pub fn array(&self) -> Result<ArrayD<f32>> {
+        let doing = "reading a tensor as an array";
+        let shape: Vec<usize> = self.0.size().iter().map(|&n| n as usize).collect();
+        let flat = self.0.to_kind(tch::Kind::Float).reshape([-1]);
+        let values = Vec::<f32>::try_from(flat).map_err(|e| Error::io(doing, e))?;
+        ArrayD::from_shape_vec(shape, values).map_err(|e| Error::io(doing, e))
     }
 
     pub fn average(&self) -> f64 {

@@ -11,7 +11,7 @@ use crate::io::table;
 
 /// Joins a table with a column `barcode` to `obs`; `false` when it has none or fits no spot.
 pub(super) fn attach(ds: &mut Dataset, path: &Path) -> Result<bool> {
-    let Ok(frame) = table::read_csv(path) else {
+    let Ok(frame) = table::read(path) else {
         progress::note(format!("{} is no table; left aside", path.display()));
         return Ok(false);
     };

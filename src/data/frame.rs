@@ -1,0 +1,592 @@
+//! Questions to tables: which rows, which columns, what of groups. Expressions are SQL, checked
+//! against the table before anything runs.
+//!
+//! In expressions categories are texts, and NaN is a missing value, which fits no condition and
+//! enters no mean.
+
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
+use polars::prelude::*;
+use polars::sql::{keywords, sql_expr};
+use rand::seq::index;
+use serde_json::{Value, json};
+
+use super::Table;
+use super::table::{numbers, texts};
+use crate::base::{Error, Kind, Result, nearest, progress, seed};
+
+/// A table of columns.
+///
+/// # Errors
+/// Columns of unequal length.
+pub fn of(columns: Vec<Column>) -> Result<DataFrame> {
+    let length = columns.first().map_or(0, Column::len);
+    if let Some(other) = columns.iter().find(|c| c.len() != length) {
+        return Err(Error::new("making a table")
+            .expected(format!("{length} values in each column, as in the first"))
+            .found(format!("{} in '{}'", other.len(), other.name())));
+    }
+    DataFrame::new(length, columns).map_err(|e| Error::io("making a table", e))
+}
+
+/// The columns of those names, in that order.
+///
+/// # Errors
+/// [`Kind::Missing`] with the nearest name; a name given twice.
+pub fn select(frame: &DataFrame, names: &[String]) -> Result<DataFrame> {
+    known(frame, names)?;
+    frame.select(names).map_err(|e| Error::io("selecting columns", e))
+}
+
+/// All columns but those of these names.
+///
+/// # Errors
+/// [`Kind::Missing`] with the nearest name.
+pub fn drop(frame: &DataFrame, names: &[String]) -> Result<DataFrame> {
+    known(frame, names)?;
+    Ok(frame.drop_many(names.iter().map(String::as_str)))
+}
+
+/// The same with another name for a column.
+///
+/// # Errors
+/// No such column, a name that another column has.
+pub fn rename(frame: &DataFrame, from: &str, to: &str) -> Result<DataFrame> {
+    column(frame, from)?;
+    let mut frame = frame.clone();
+    frame
+        .rename(from, to.into())
+        .map_err(|e| Error::io(format!("renaming column '{from}' to '{to}'"), e))?;
+    Ok(frame)
+}
+
+/// The column of a name.
+///
+/// # Errors
+/// [`Kind::Missing`] with the nearest name.
+pub fn column<'a>(frame: &'a DataFrame, name: &str) -> Result<&'a Column> {
+    frame.column(name).map_err(|_| {
+        Error::new(format!("looking up column '{name}'"))
+            .kind(Kind::Missing)
+            .expected("a column of that name")
+            .found("none")
+            .advice(nearest::advice(name, names(frame)))
+    })
+}
+
+/// The rows for which a condition holds, as in `kl > 0.5 AND layer = 'L1'`.
+///
+/// # Errors
+/// An expression that is no condition, or names a column or function that is not there.
+pub fn filter(frame: &DataFrame, condition: &str) -> Result<DataFrame> {
+    let mask = mask(frame, condition)?;
+    frame.filter(&mask).map_err(|e| Error::io(format!("filtering by \"{condition}\""), e))
+}
+
+/// The places of the rows of a table for which a condition holds; row names are a column of it,
+/// under the name that the table gives them.
+///
+/// # Errors
+/// As [`filter`].
+pub fn rows(table: &Table, condition: &str) -> Result<Vec<usize>> {
+    let mask = mask(&table.with_index()?, condition)?;
+    let holds = mask.iter().enumerate().filter(|(_, holds)| *holds == Some(true));
+    Ok(holds.map(|(i, _)| i).collect())
+}
+
+/// Refuses a condition that holds for nothing.
+///
+/// # Errors
+/// No row.
+pub fn some(rows: &[usize], condition: &str) -> Result<()> {
+    match rows.is_empty() {
+        false => Ok(()),
+        true => Err(Error::new(format!("selecting by \"{condition}\""))
+            .expected("some rows to remain")
+            .found("none for which it holds")
+            .advice("Texts compare by every letter: column.unique() shows what there is")),
+    }
+}
+
+/// The table with a column of what an expression gives, added or replaced.
+///
+/// # Errors
+/// An expression that names a column or function that is not there.
+pub fn with(frame: &DataFrame, name: &str, expression: &str) -> Result<DataFrame> {
+    let doing = format!("computing \"{expression}\"");
+    let found = evaluate(frame, &doing, &[expression])?;
+    let Some(values) = found.columns().first() else { return Ok(frame.clone()) };
+    let values = match (values.len(), frame.height()) {
+        (n, m) if n == m => values.clone(),
+        (1, m) => values.new_from_index(0, m),
+        (n, m) => {
+            return Err(Error::new(doing)
+                .expected(format!("{m} values, one a row, or one for all"))
+                .found(n.to_string()));
+        }
+    };
+    set(frame, values.with_name(name.into()))
+}
+
+/// The table with a column added or replaced.
+///
+/// # Errors
+/// Another number of values than rows.
+pub fn set(frame: &DataFrame, values: Column) -> Result<DataFrame> {
+    if frame.width() > 0 && values.len() != frame.height() {
+        return Err(Error::new(format!("setting column '{}' of a table", values.name()))
+            .expected(format!("{} values, one a row", frame.height()))
+            .found(values.len().to_string()));
+    }
+    let mut frame = frame.clone();
+    frame.with_column(values).map_err(|e| Error::io("setting a column of a table", e))?;
+    Ok(frame)
+}
+
+/// One row for each group of equal `keys`, sorted by them, missing ones last, with what the
+/// expressions give of the group's rows, as in `mean(kl) AS kl`. Without expressions `n` counts;
+/// without keys all rows are one group.
+///
+/// # Errors
+/// As [`filter`]; an expression that gives more than one value a group.
+pub fn group(frame: &DataFrame, keys: &[String], expressions: &[String]) -> Result<DataFrame> {
+    let doing = format!("grouping by {}", keys.join(", "));
+    known(frame, keys)?;
+    let counted = ["count(*) AS n".to_owned()];
+    let expressions = if expressions.is_empty() { &counted } else { expressions };
+    if keys.is_empty() {
+        let texts: Vec<&str> = expressions.iter().map(String::as_str).collect();
+        let all = evaluate(frame, "summing up a table", &texts)?;
+        return match all.height() {
+            1 => Ok(all),
+            n => Err(Error::new("summing up a table")
+                .expected("one value of all rows")
+                .found(n.to_string())
+                .advice("Say which, as in mean(a), max(a), first(a) or count(*)")),
+        };
+    }
+    let exprs = expressions.iter().map(|e| parse(frame, &doing, e)).collect::<Result<Vec<_>>>()?;
+    // Keys keep their categories, whose order the groups then have.
+    let plain = readable(frame, keys)?.lazy();
+    let by: Vec<Expr> = keys.iter().map(|k| col(k.as_str())).collect();
+    let mut lazy = plain.group_by_stable(&by).agg(&exprs);
+    let schema = lazy.collect_schema().map_err(|e| refused(&doing, frame, e))?;
+    if let Some((name, _)) = schema.iter().find(|(_, t)| matches!(t, DataType::List(_))) {
+        return Err(Error::new(doing)
+            .expected("one value a group")
+            .found(format!("many for '{name}'"))
+            .advice("Say which, as in mean(a), max(a), first(a) or count(*)"));
+    }
+    let order = SortMultipleOptions::default().with_nulls_last(true).with_maintain_order(true);
+    let names: Vec<PlSmallStr> = keys.iter().map(|k| k.as_str().into()).collect();
+    lazy.sort(names, order).collect().map_err(|e| refused(&doing, frame, e))
+}
+
+/// How tables are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Join {
+    /// All rows of the first; what the second lacks is missing.
+    Left,
+    /// The rows that both have.
+    Inner,
+    /// All rows of both.
+    Full,
+    /// The rows of the first that the second has.
+    Semi,
+    /// The rows of the first that the second lacks.
+    Anti,
+}
+
+impl std::str::FromStr for Join {
+    type Err = Error;
+
+    fn from_str(how: &str) -> Result<Self> {
+        Ok(match how {
+            "left" => Self::Left,
+            "inner" => Self::Inner,
+            "full" | "outer" => Self::Full,
+            "semi" => Self::Semi,
+            "anti" => Self::Anti,
+            other => {
+                let known = ["left", "inner", "full", "semi", "anti"];
+                return Err(Error::new("joining tables")
+                    .expected(known.join(", "))
+                    .found(format!("\"{other}\""))
+                    .advice(nearest::advice(other, known)));
+            }
+        })
+    }
+}
+
+/// Joins two tables on columns that both have, in the order of the first. Columns of the second
+/// that the first has too get `_right`.
+///
+/// # Errors
+/// A column that one of them lacks, numbers against texts.
+pub fn join(left: &DataFrame, right: &DataFrame, on: &[String], how: Join) -> Result<DataFrame> {
+    let doing = format!("joining tables on {}", on.join(", "));
+    if on.is_empty() {
+        return Err(Error::new(doing).expected("a column at least").found("none"));
+    }
+    known(left, on).map_err(|e| e.within(format!("{doing}, the first")))?;
+    known(right, on).map_err(|e| e.within(format!("{doing}, the second")))?;
+    let (mut a, mut b) = (left.clone(), right.clone());
+    for name in on {
+        let (x, y) = (column(left, name)?, column(right, name)?);
+        if x.dtype().is_primitive_numeric() != y.dtype().is_primitive_numeric() {
+            return Err(Error::new(doing)
+                .expected(format!("'{name}' of one type"))
+                .found(format!("{} and {}", x.dtype(), y.dtype()))
+                .advice(format!(
+                    "Make one as the other: t.with_column(\"{name}\", \"CAST({name} AS VARCHAR)\")"
+                )));
+        }
+        // Categories of two tables agree as texts only.
+        if x.dtype() != y.dtype() && !x.dtype().is_primitive_numeric() {
+            a = set(&a, as_text(x)?)?;
+            b = set(&b, as_text(y)?)?;
+        }
+    }
+    let (kind, order) = match how {
+        Join::Left => (JoinType::Left, MaintainOrderJoin::LeftRight),
+        Join::Inner => (JoinType::Inner, MaintainOrderJoin::LeftRight),
+        Join::Full => (JoinType::Full, MaintainOrderJoin::LeftRight),
+        Join::Semi => (JoinType::Semi, MaintainOrderJoin::Left),
+        Join::Anti => (JoinType::Anti, MaintainOrderJoin::Left),
+    };
+    let mut args = JoinArgs::new(kind);
+    args.maintain_order = order;
+    args.coalesce = JoinCoalesce::CoalesceColumns;
+    let by: Vec<Expr> = on.iter().map(|n| col(n.as_str())).collect();
+    let failed = |e| Error::io(doing.clone(), e);
+    let mut joined = a.lazy().join(b.lazy(), &by, &by, args).collect().map_err(failed)?;
+    for name in on {
+        let before = column(left, name)?.dtype();
+        if matches!(before, DataType::Enum(..)) && how != Join::Full {
+            let back = column(&joined, name)?.strict_cast(before).map_err(failed)?;
+            joined = set(&joined, back)?;
+        }
+    }
+    Ok(joined)
+}
+
+/// Adds the columns of a frame to a table, joined by the table's row names; `on` names the
+/// frame's column that holds them. Returns how many rows it has something for.
+///
+/// # Errors
+/// No such column, a name in it that stands twice, no row name in it, a column that the table has.
+pub fn attach(table: &mut Table, frame: &DataFrame, on: &str) -> Result<usize> {
+    let doing = format!("joining a table by '{on}'");
+    let keys = texts(column(frame, on)?)?;
+    let mut place: HashMap<&str, IdxSize> = HashMap::new();
+    for (key, i) in keys.iter().zip(0..) {
+        let Some(key) = key else { continue };
+        if place.insert(key, i).is_some() {
+            return Err(Error::new(doing)
+                .expected(format!("each '{on}' once"))
+                .found(format!("'{key}' twice"))
+                .advice(format!(
+                    "t.group(\"{on}\", ...) or t.unique(\"{on}\") makes one row of them"
+                )));
+        }
+    }
+    let others = frame.columns().iter().filter(|c| c.name() != on);
+    if let Some(c) = others.clone().find(|c| table.has(c.name())) {
+        return Err(Error::new(doing)
+            .expected("columns of other names")
+            .found(format!("'{0}' in both", c.name()))
+            .advice(format!("t.drop(\"{0}\") or t.rename(\"{0}\", ...) before", c.name())));
+    }
+    let at: IdxCa = table.index().iter().map(|n| place.get(n.as_str()).copied()).collect();
+    let matched = at.len() - at.null_count();
+    if matched == 0 {
+        let ours = table.index().first().map_or("none", String::as_str);
+        let theirs = keys.iter().flatten().next().map_or("none", String::as_str);
+        return Err(Error::new(doing)
+            .expected("names that the rows have")
+            .found(format!("no match: rows as '{ours}', the table as '{theirs}'")));
+    }
+    for c in others {
+        table.set(c.take(&at).map_err(|e| Error::io(doing.clone(), e))?)?;
+    }
+    progress::note(format!("{doing}: {matched} of {} rows have a match", at.len()));
+    Ok(matched)
+}
+
+/// Sorted by columns, the first before the next, missing values last; equal rows keep their order.
+///
+/// # Errors
+/// No such column.
+pub fn sort(frame: &DataFrame, by: &[String], descending: bool) -> Result<DataFrame> {
+    known(frame, by)?;
+    let order = SortMultipleOptions::default()
+        .with_order_descending(descending)
+        .with_nulls_last(true)
+        .with_maintain_order(true);
+    frame.sort(by, order).map_err(|e| Error::io(format!("sorting by {}", by.join(", ")), e))
+}
+
+/// The first of the rows that agree in some columns, or in all where none is named.
+///
+/// # Errors
+/// No such column.
+pub fn unique(frame: &DataFrame, by: &[String]) -> Result<DataFrame> {
+    known(frame, by)?;
+    frame
+        .unique_stable((!by.is_empty()).then_some(by), UniqueKeepStrategy::First, None)
+        .map_err(|e| Error::io("dropping repeated rows", e))
+}
+
+/// `n` rows drawn without replacement, in the order of the table.
+///
+/// # Errors
+/// More than there are.
+pub fn sample(frame: &DataFrame, n: usize, with_seed: u64) -> Result<DataFrame> {
+    if n > frame.height() {
+        return Err(Error::new("drawing rows of a table")
+            .expected(format!("at most {}", frame.height()))
+            .found(n.to_string()));
+    }
+    let mut rng = seed::rng(with_seed, 0);
+    let mut rows = index::sample(&mut rng, frame.height(), n).into_vec();
+    rows.sort_unstable();
+    let rows: Vec<IdxSize> = rows.into_iter().map(|r| r as IdxSize).collect();
+    frame.take(&IdxCa::new("rows".into(), rows)).map_err(|e| Error::io("drawing rows", e))
+}
+
+/// A row for each column: its type, how many values are there and missing, and of numbers the
+/// mean, standard deviation (n - 1), least, quartiles and most.
+///
+/// # Errors
+/// What polars says.
+pub fn describe(frame: &DataFrame) -> Result<DataFrame> {
+    let failed = |e| Error::io("describing a table", e);
+    let plain = readable(frame, &[])?;
+    let mut numbers: Vec<[Option<f64>; 7]> = Vec::new();
+    for column in plain.columns() {
+        let number = column.dtype().is_primitive_numeric() || column.dtype().is_bool();
+        let mut row = [None; 7];
+        if number {
+            let values = column.cast(&DataType::Float64).map_err(failed)?;
+            let values = values.f64().map_err(failed)?;
+            let quantile = |q| values.quantile(q, QuantileMethod::Linear).map_err(failed);
+            row = [
+                values.mean(),
+                values.std(1),
+                values.min(),
+                quantile(0.25)?,
+                quantile(0.5)?,
+                quantile(0.75)?,
+                values.max(),
+            ];
+        }
+        numbers.push(row);
+    }
+    let texts = |of: &dyn Fn(&Column) -> String| plain.columns().iter().map(of).collect::<Vec<_>>();
+    let types = frame.columns().iter().map(|c| kind(c.dtype())).collect::<Vec<_>>();
+    let counts = |of: &dyn Fn(&Column) -> usize| {
+        plain.columns().iter().map(|c| of(c) as i64).collect::<Vec<_>>()
+    };
+    let mut columns = vec![
+        Column::new("column".into(), texts(&|c| c.name().to_string())),
+        Column::new("type".into(), types),
+        Column::new("n".into(), counts(&|c| c.len() - c.null_count())),
+        Column::new("missing".into(), counts(&|c| c.null_count())),
+        Column::new(
+            "distinct".into(),
+            counts(&|c| c.n_unique().unwrap_or(0) - usize::from(c.null_count() > 0)),
+        ),
+    ];
+    for (i, name) in ["mean", "std", "min", "25 %", "median", "75 %", "max"].iter().enumerate() {
+        let values: Vec<Option<f64>> = numbers.iter().filter_map(|r| r.get(i).copied()).collect();
+        columns.push(Column::new((*name).into(), values));
+    }
+    DataFrame::new(frame.width(), columns).map_err(failed)
+}
+
+/// The rows as maps from column to value, for what is small.
+///
+/// # Errors
+/// What polars says.
+pub fn records(frame: &DataFrame) -> Result<Vec<IndexMap<String, Value>>> {
+    let mut rows = vec![IndexMap::new(); frame.height()];
+    for column in readable(frame, &[])?.columns() {
+        let name = column.name().as_str();
+        let values: Vec<Value> = match column.dtype() {
+            DataType::Boolean => {
+                let failed = |e| Error::io(format!("reading column '{name}'"), e);
+                column.bool().map_err(failed)?.iter().map(|v| json!(v)).collect()
+            }
+            t if t.is_integer() => {
+                let failed = |e| Error::io(format!("reading column '{name}'"), e);
+                let wide = column.cast(&DataType::Int64).map_err(failed)?;
+                wide.i64().map_err(failed)?.iter().map(|v| json!(v)).collect()
+            }
+            t if t.is_float() => numbers(column)?.into_iter().map(|v| json!(v)).collect(),
+            _ => texts(column)?.into_iter().map(|v| json!(v)).collect(),
+        };
+        rows.iter_mut().zip(values).for_each(|(row, v)| {
+            row.insert(name.to_owned(), v);
+        });
+    }
+    Ok(rows)
+}
+
+/// The type of a column in a word of ours.
+fn kind(dtype: &DataType) -> String {
+    match dtype {
+        DataType::String => "text".into(),
+        DataType::Enum(..) | DataType::Categorical(..) => "categories".into(),
+        DataType::Boolean => "bool".into(),
+        t if t.is_integer() => "int".into(),
+        t if t.is_float() => "float".into(),
+        other => other.to_string(),
+    }
+}
+
+fn names(frame: &DataFrame) -> impl Iterator<Item = &str> {
+    frame.columns().iter().map(|c| c.name().as_str())
+}
+
+fn known(frame: &DataFrame, wanted: &[String]) -> Result<()> {
+    for (i, name) in wanted.iter().enumerate() {
+        column(frame, name)?;
+        if wanted.iter().take(i).any(|n| n == name) {
+            return Err(Error::new("naming columns")
+                .expected("each column once")
+                .found(format!("'{name}' twice")));
+        }
+    }
+    Ok(())
+}
+
+fn as_text(column: &Column) -> Result<Column> {
+    column
+        .cast(&DataType::String)
+        .map_err(|e| Error::io(format!("reading column '{}' as text", column.name()), e))
+}
+
+/// The table as expressions see it: categories as texts and NaN as missing, but for `keep`.
+fn readable(frame: &DataFrame, keep: &[String]) -> Result<DataFrame> {
+    let mut out = frame.clone();
+    for column in frame.columns() {
+        let failed = |e| Error::io(format!("reading column '{}'", column.name()), e);
+        let plain = match column.dtype() {
+            _ if keep.iter().any(|k| k == column.name().as_str()) => continue,
+            DataType::Enum(..) | DataType::Categorical(..) => as_text(column)?,
+            // NaN would be the largest of numbers.
+            DataType::Float64 => {
+                let values = column.f64().map_err(failed)?.iter();
+                values.map(|v| v.filter(|v| !v.is_nan())).collect::<Float64Chunked>().into_column()
+            }
+            DataType::Float32 => {
+                let values = column.f32().map_err(failed)?.iter();
+                values.map(|v| v.filter(|v| !v.is_nan())).collect::<Float32Chunked>().into_column()
+            }
+            _ => continue,
+        };
+        out.with_column(plain.with_name(column.name().clone())).map_err(failed)?;
+    }
+    Ok(out)
+}
+
+fn mask(frame: &DataFrame, condition: &str) -> Result<BooleanChunked> {
+    let doing = format!("filtering by \"{condition}\"");
+    let found = evaluate(frame, &doing, &[condition])?;
+    let Some(values) = found.columns().first() else {
+        return Ok(BooleanChunked::full("all".into(), true, frame.height()));
+    };
+    let values = values.bool().map_err(|_| {
+        Error::new(doing.clone())
+            .expected("a condition, as in a > 5 AND layer = 'L1'")
+            .found(format!("an expression of type {}", kind(values.dtype())))
+    })?;
+    Ok(match values.len() == frame.height() {
+        true => values.clone(),
+        false => BooleanChunked::full("all".into(), values.get(0) == Some(true), frame.height()),
+    })
+}
+
+fn evaluate(frame: &DataFrame, doing: &str, expressions: &[&str]) -> Result<DataFrame> {
+    let exprs = expressions.iter().map(|e| parse(frame, doing, e)).collect::<Result<Vec<_>>>()?;
+    let mut lazy = readable(frame, &[])?.lazy().select(&exprs);
+    lazy.collect_schema().map_err(|e| refused(doing, frame, e))?;
+    lazy.collect().map_err(|e| refused(doing, frame, e))
+}
+
+/// An expression of SQL over the columns of a table.
+fn parse(frame: &DataFrame, doing: &str, text: &str) -> Result<Expr> {
+    let expr = sql_expr(in_sql(text)).map_err(|e| refused(doing, frame, e))?;
+    for name in leaves(&expr) {
+        if frame.column(&name).is_err() {
+            let quoted = text.contains(&format!("\"{name}\""));
+            let advice = nearest::advice(&name, names(frame));
+            return Err(Error::new(doing)
+                .kind(Kind::Missing)
+                .expected(format!("a column '{name}'"))
+                .found("none")
+                .advice(match quoted {
+                    true => format!("A text stands in single quotes: '{name}'. {advice}"),
+                    false => advice,
+                }));
+        }
+    }
+    Ok(expr)
+}
+
+/// Functions by the names that analyses know them by, and SQL's.
+const ALIASES: [(&str, &str); 2] = [("mean", "AVG"), ("std", "STDDEV")];
+
+/// The expression with SQL's names for functions, texts and quoted names left as they are.
+fn in_sql(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut quote = None;
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        let end = if quote.is_none() && word > 0 { word } else { c.len_utf8() };
+        let (part, after) = rest.split_at(end);
+        let alias = ALIASES.iter().find(|(name, _)| {
+            quote.is_none()
+                && part.eq_ignore_ascii_case(name)
+                && after.trim_start().starts_with('(')
+        });
+        out += alias.map_or(part, |(_, sql)| sql);
+        match quote {
+            None if c == '\'' || c == '"' => quote = Some(c),
+            Some(open) if open == c => quote = None,
+            _ => {}
+        }
+        rest = after;
+    }
+    out
+}
+
+fn leaves(expr: &Expr) -> Vec<String> {
+    let column = |e: &Expr| if let Expr::Column(name) = e { Some(name.to_string()) } else { None };
+    expr.into_iter().filter_map(column).collect()
+}
+
+/// What polars says of an expression, in our words.
+fn refused(doing: &str, frame: &DataFrame, e: PolarsError) -> Error {
+    let said = e.to_string();
+    let error = Error::io(doing, e).kind(Kind::Invalid);
+    let between = |start: &str| said.split_once(start)?.1.split_once('\'').map(|(name, _)| name);
+    if let Some(name) = between("unsupported function '") {
+        let near = nearest::nearest(name, keywords::all_functions());
+        return error.found(format!("a function '{name}', which is not known")).advice(
+            near.map_or("The functions are those of polars's SQL".into(), |n| {
+                format!("Did you mean {n}?")
+            }),
+        );
+    }
+    let columns: Vec<&str> = names(frame).take(12).collect();
+    let first = said.lines().next().unwrap_or_default().to_owned();
+    error.expected("an expression of SQL, as in a > 5 AND layer = 'L1'").found(first).advice(
+        format!(
+            "Texts stand in single quotes, names with spaces in double ones. Columns: {}",
+            columns.join(", ")
+        ),
+    )
+}
