@@ -13,6 +13,7 @@ pub mod mex;
 pub mod npy;
 pub mod npz;
 pub mod numpy;
+mod roles;
 pub mod table;
 pub mod tenx;
 pub mod text_counts;

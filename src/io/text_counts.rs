@@ -10,8 +10,8 @@ use polars::prelude::{Column, DataType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::columns::{Kind, Plan, ROW_NAME, note_dates};
 use super::lines::{self, Record, Records};
+use super::roles::{Kind, Plan, ROW_NAME, note_dates};
 use super::table;
 use crate::base::{Error, Result, files, interrupt, progress};
 use crate::data::table::{typed, unique_names};
