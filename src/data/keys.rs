@@ -4,6 +4,14 @@
 pub const SPATIAL: &str = "spatial";
 /// `uns`: what unit `obsm["spatial"]` is in, `"px"` or `"um"`, where a reader knows it.
 pub const SPATIAL_UNIT: &str = "spatial_unit";
+/// `uns`: the column of `obs` that says which sample a spot is of; no graph joins two samples.
+pub const SAMPLE_KEY: &str = "sample_key";
+/// `obsp`: which spots are neighbours, as squidpy names it.
+pub const SPATIAL_CONNECTIVITIES: &str = "spatial_connectivities";
+/// `obsm`: scores of the principal components.
+pub const X_PCA: &str = "X_pca";
+/// `varm`: loadings of the principal components.
+pub const PCS: &str = "PCs";
 /// `obsm`: image features, [N,F].
 pub const IMAGE_FEATURES: &str = "image_features";
 /// `uns`: the names of the columns of `obsm["image_features"]`.

@@ -17,11 +17,14 @@ pub struct KnnConfig {
     pub k: usize,
     /// Whether an edge also runs back. Without it every spot has exactly k neighbours.
     pub symmetric: bool,
+    /// The column of `obs` that says which sample a spot is of: no edge joins two samples. Without
+    /// it the one that `data::concat` has recorded.
+    pub sample_key: Option<String>,
 }
 
 impl Default for KnnConfig {
     fn default() -> Self {
-        Self { k: 6, symmetric: true }
+        Self { k: 6, symmetric: true, sample_key: None }
     }
 }
 
@@ -34,7 +37,7 @@ impl Default for KnnConfig {
 /// `k` outside 1..N, fewer than two spots, coordinates that are not finite.
 pub fn knn(coordinates: &Coordinates, config: &KnnConfig) -> Result<Graph> {
     let doing = "building the kNN graph";
-    let KnnConfig { k, symmetric } = *config;
+    let KnnConfig { k, symmetric, .. } = *config;
     let places = Places::new(coordinates, doing)?;
     let n = places.len();
     if k == 0 || k >= n {

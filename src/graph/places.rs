@@ -12,6 +12,9 @@ use crate::data::Coordinates;
 /// Neighbours that an ordinary spot has on a hexagonal grid; the suggested radius aims at it.
 const USUAL_NEIGHBOURS: usize = 6;
 
+/// Positions that the spacing is told from; more would not change it.
+const MOST_PROBES: usize = 16_384;
+
 pub(super) struct Places {
     /// Distinct positions, ascending by (x, y).
     pub xy: Vec<[f64; 2]>,
@@ -117,7 +120,9 @@ impl Places {
             let first = found.get(1).map_or(f64::NAN, |f| f.distance.sqrt());
             (first, found.last().map_or(f64::NAN, |f| f.distance.sqrt()))
         };
-        let (nearest, sixth): (Vec<f64>, Vec<f64>) = self.xy.par_iter().map(distance).unzip();
+        let step = self.xy.len().div_ceil(MOST_PROBES);
+        let (nearest, sixth): (Vec<f64>, Vec<f64>) =
+            self.xy.par_iter().step_by(step).map(distance).unzip();
         Spacing { median: median(nearest), radius: 1.1 * median(sixth) }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use rhai::Map;
 use rhai::plugin::*;
+use rhai::{Array, Dynamic, Map};
 
 use super::convert::{Outcome, parse};
 use super::dataset::Dataset;
+use crate::base::{Error, Result};
+use crate::data::{self, ConcatConfig};
 use crate::io;
 use crate::io::legacy_st::LegacyStConfig;
 use crate::io::loom::LoomConfig;
@@ -110,4 +112,32 @@ pub(super) mod functions {
         let config = parse::<NumpyConfig>(options, "read_numpy")?;
         Ok(Dataset::new(io::numpy::read_with(Path::new(path), &config)?))
     }
+
+    /// Puts several samples below each other, with the name of the sample in a column of `obs`.
+    ///
+    /// ```rhai
+    /// let both = data::concat([ds, ds], #{ key: "sample", names: ["a", "b"] })
+    /// both.n_obs                      // => 120
+    /// ```
+    ///
+    /// Graphs of the result have no edges between samples. Coordinates in different units are an
+    /// error, and so is having no gene in common.
+    #[rhai_fn(return_raw)]
+    pub fn concat(samples: Array, options: Map) -> Outcome<Dataset> {
+        let config = parse::<ConcatConfig>(options, "concat")?;
+        let samples = datasets(samples)?;
+        let held: Vec<_> = samples.iter().map(Dataset::get).collect();
+        let all: Vec<&data::Dataset> = held.iter().map(|d| &**d).collect();
+        Ok(Dataset::new(data::concat(&all, &config)?))
+    }
+}
+
+fn datasets(values: Array) -> Result<Vec<Dataset>> {
+    let dataset = |v: Dynamic| {
+        let found = v.type_name().to_owned();
+        v.try_cast::<Dataset>().ok_or_else(|| {
+            Error::new("joining samples").expected("an array of datasets").found(found)
+        })
+    };
+    values.into_iter().map(dataset).collect()
 }

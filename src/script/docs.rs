@@ -10,11 +10,12 @@ use serde_json::Value;
 use super::bind::Part;
 use super::model::GvaeOptions;
 use super::{PARTS, STDLIB};
-use crate::analysis::{GmmConfig, KmeansConfig};
+use crate::analysis::{GmmConfig, KmeansConfig, MoranConfig};
 use crate::base::nearest;
 use crate::batch::gvae::DataConfig;
 use crate::batch::image::EncodeConfig;
-use crate::graph::{KnnConfig, RadiusConfig};
+use crate::data::ConcatConfig;
+use crate::graph::{KnnConfig, RadiusConfig, SampleConfig};
 use crate::io::legacy_st::LegacyStConfig;
 use crate::io::loom::LoomConfig;
 use crate::io::mex::MexConfig;
@@ -23,7 +24,9 @@ use crate::io::text_counts::TextCountsConfig;
 use crate::io::visium_hd::VisiumHdConfig;
 use crate::io::xenium::XeniumConfig;
 use crate::plot::{CurvesConfig, SpatialConfig};
-use crate::prep::{FilterConfig, HvgConfig, PcaConfig};
+use crate::prep::{
+    FilterConfig, HvgConfig, NormalizeConfig, PcaConfig, QcConfig, ScaleConfig, ScoreGenesConfig,
+};
 use crate::sim::TissueConfig;
 use crate::train::Fit;
 
@@ -45,9 +48,18 @@ const OPTIONS: &[(&str, Schema)] = &[
     ("data::read_numpy", schema::<NumpyConfig>),
     ("Dataset.filter", schema::<FilterConfig>),
     ("Dataset.select_hvg", schema::<HvgConfig>),
+    ("data::concat", schema::<ConcatConfig>),
+    ("Dataset.normalize_total", schema::<NormalizeConfig>),
+    ("Dataset.scale", schema::<ScaleConfig>),
+    ("Dataset.qc", schema::<QcConfig>),
+    ("Dataset.score_genes", schema::<ScoreGenesConfig>),
+    ("Dataset.pca", schema::<PcaConfig>),
     ("prep::pca", schema::<PcaConfig>),
+    ("prep::gene_scores", schema::<ScoreGenesConfig>),
     ("graph::knn", schema::<KnnConfig>),
     ("graph::radius", schema::<RadiusConfig>),
+    ("graph::delaunay", schema::<SampleConfig>),
+    ("Graph.moran", schema::<MoranConfig>),
     ("image::encode", schema::<EncodeConfig>),
     ("sim::tissue", schema::<TissueConfig>),
     ("models::prepare", schema::<DataConfig>),
