@@ -1,6 +1,7 @@
 //! The one test binary: every further executable would link libtorch again.
 
 mod common;
+mod concat;
 mod data;
 mod fixtures;
 mod golden_models;
@@ -9,6 +10,7 @@ mod image;
 mod io;
 mod layers;
 mod plot;
+mod prep;
 mod script;
 mod sim;
 mod train;
