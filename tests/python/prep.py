@@ -58,7 +58,7 @@ numbers = lambda v: [None if np.isnan(x) else float(x) for x in np.asarray(v, dt
 names = lambda mask: [str(n) for n in adata.var_names[np.asarray(mask, dtype=bool)]]
 
 qc = adata.copy()
-qc.var["mt"] = qc.var_names.str.startswith("MT-")
+qc.var["mt"] = qc.var_names.str.startswith("RP")
 sc.pp.calculate_qc_metrics(qc, qc_vars=["mt"], inplace=True)
 new = lambda after, before: [c for c in after.columns if c not in before.columns]
 out["qc_obs"] = {c: numbers(qc.obs[c]) for c in new(qc.obs, adata.obs)}
@@ -73,7 +73,7 @@ out["seurat_v3"] = names(v3.highly_variable)
 out["seurat_v3_norm"] = numbers(v3.variances_norm)
 v3 = sc.pp.highly_variable_genes(adata, flavor="seurat_v3", n_top_genes=1000, batch_key="batch", inplace=False)
 out["seurat_v3_batch"] = names(v3.highly_variable)
-out["seurat_v3_batch_n"] = numbers(v3.highly_variable_nbatches)
+out["seurat_v3_batch_norm"] = numbers(v3.variances_norm)
 
 log = adata.copy()
 sc.pp.normalize_total(log, target_sum=1e4)

@@ -8,7 +8,7 @@ use super::{Operator, PcaConfig};
 use crate::base::{Error, Kind, Result, interrupt, seed};
 
 /// Directions beyond those wanted, which keep the last of these accurate.
-const MORE: usize = 10;
+const MORE: usize = 20;
 
 /// The `k` largest variances, descending, and their directions [G]: a random block of directions
 /// is multiplied by the covariance and made orthonormal again and again, and the covariance is
