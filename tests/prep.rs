@@ -27,7 +27,7 @@ fn beside() -> Option<&'static Beside> {
     BOTH.get_or_init(|| {
         let (path, python) = (common::data("dlpfc/151673")?, common::python()?);
         let mut counts = spatia::io::read(&path).unwrap();
-        let batch = |i: usize| Some(if i % 3 == 0 { "b" } else { "a" }.to_owned());
+        let batch = |i: usize| Some(if i.is_multiple_of(3) { "b" } else { "a" }.to_owned());
         let batches: Vec<_> = (0..counts.n_obs()).map(batch).collect();
         counts.obs_mut().set_categories("batch", &batches).unwrap();
         let graph = knn(&counts.coordinates().unwrap(), &KnnConfig::default()).unwrap();
@@ -296,10 +296,10 @@ fn results_do_not_depend_on_the_number_of_threads() {
     use rand::RngExt;
     let mut random = seed::rng(5, 0);
     let row = |_| {
-        let entries = (0..300u32).filter_map(|j| {
-            (random.random::<f64>() < 0.3).then(|| (j, (1.0 + 9.0 * random.random::<f64>()) as f32))
-        });
-        entries.collect()
+        let mut value = |_| (1.0 + 9.0 * random.random::<f64>()) as f32;
+        let mut entries: Vec<(u32, f32)> = (0..300u32).map(|j| (j, value(j))).collect();
+        entries.retain(|e| e.1 < 4.0);
+        entries
     };
     let x = Csr::from_rows(300, (0..2000).map(row).collect());
     let all = || {

@@ -115,6 +115,9 @@ fn in_place(
     (Pattern { ncols: columns.count, indptr: new, indices }, values)
 }
 
+/// Ends of rows, columns, and each array of values of some rows.
+type Part = (Vec<usize>, Vec<u32>, Vec<Vec<f32>>);
+
 /// Rows that a thread copies at a time.
 const ROWS: usize = 1024;
 
@@ -148,8 +151,7 @@ fn copied(
         (ends, indices, new)
     };
     let starts: Vec<usize> = (0..kept).step_by(ROWS).collect();
-    let parts: Vec<(Vec<usize>, Vec<u32>, Vec<Vec<f32>>)> =
-        starts.into_par_iter().map(part).collect();
+    let parts: Vec<Part> = starts.into_par_iter().map(part).collect();
     let nnz = parts.iter().map(|p| p.1.len()).sum();
     let mut indptr = Vec::with_capacity(kept + 1);
     indptr.push(0);

@@ -90,7 +90,12 @@ impl Matrix {
 
     /// The first entry that is no count (negative, fractional, not finite): row, column, value.
     pub fn first_non_count(&self) -> Option<(usize, usize, f32)> {
-        let bad = |v: f32| !v.is_finite() || v < 0.0 || v.fract() != 0.0;
+        // From 2^23 on every number is whole; below, adding that much rounds the fraction away.
+        const WHOLE: f32 = 8_388_608.0;
+        let bad = |v: f32| {
+            let whole = ((v + WHOLE) - WHOLE == v) | (v >= WHOLE);
+            !((0.0..f32::INFINITY).contains(&v) & whole)
+        };
         match self {
             Self::Sparse(m) => m.find(bad),
             Self::Dense(m) => {

@@ -46,17 +46,12 @@ pub fn knn(coordinates: &Coordinates, config: &KnnConfig) -> Result<Graph> {
             .found(format!("k = {k}")));
     }
     report::refuse_dense(doing, k as f64, coordinates, || places.spacing())?;
-    let neighbours: Vec<Vec<(f64, u32)>> =
-        (0..n).into_par_iter().map(|i| places.nearest(i, k)).collect();
-    let mut pairs = Vec::with_capacity(n * k * if symmetric { 2 } else { 1 });
-    for (i, near) in neighbours.iter().enumerate() {
-        for &(_, j) in near {
-            pairs.push((i as u32, j));
-            if symmetric {
-                pairs.push((j, i as u32));
-            }
-        }
-    }
+    // Pairs come in any order; the graph sorts them.
+    let join = |&i: &u32| {
+        let near = places.nearest(i as usize, k).into_iter();
+        near.flat_map(move |(_, j)| [Some((i, j)), symmetric.then_some((j, i))]).flatten()
+    };
+    let pairs = places.walk().par_iter().flat_map_iter(join).collect();
     let kind = if symmetric { "symmetric" } else { "directed" };
     report::finish(
         doing,

@@ -10,6 +10,7 @@ use crate::data::{Csr, Dataset, Matrix, Uns, keys};
 
 /// `uns`: scanpy's mark that X holds logarithms.
 const LOG1P: &str = "log1p";
+const DOING: &str = "normalising the counts";
 
 /// Scales each spot's counts to the sum `target` and makes that X (scanpy's `normalize_total`).
 ///
@@ -20,27 +21,37 @@ const LOG1P: &str = "log1p";
 /// # Errors
 /// No counts (the error names the layers that hold some); a target that is not above zero.
 pub fn normalize_total(ds: &mut Dataset, target: f64) -> Result<()> {
-    let totals = sums(ds.counts().map_err(|e| e.within("normalising the counts"))?);
-    normalize_by(ds, &totals, target)
+    let totals = sums(ds.counts().map_err(|e| e.within(DOING))?);
+    let library = covering(ds, &totals);
+    normalize_checked(ds, &totals, &library, target)
 }
 
 /// The library size of each spot, [N]: `obs["total_counts"]` where these are sums over at least
 /// the genes there are now, as they stay when genes are selected; else the sums of the counts.
 pub fn library_totals(ds: &Dataset) -> Result<Vec<f64>> {
-    let totals = sums(ds.counts()?);
+    Ok(covering(ds, &sums(ds.counts()?)))
+}
+
+fn covering(ds: &Dataset, totals: &[f64]) -> Vec<f64> {
     // A sum of rounded values may fall short by as much as rounding.
-    let covers = |had: &[f64]| had.iter().zip(&totals).all(|(h, t)| *h >= t * (1.0 - 1e-6));
-    Ok(ds.obs().f64(keys::TOTAL_COUNTS).ok().filter(|had| covers(had)).unwrap_or(totals))
+    let covers = |had: &[f64]| had.iter().zip(totals).all(|(h, t)| *h >= t * (1.0 - 1e-6));
+    let had = ds.obs().f64(keys::TOTAL_COUNTS).ok().filter(|had| covers(had));
+    had.unwrap_or_else(|| totals.to_vec())
 }
 
 /// As [`normalize_total`], with the library sizes given, [N].
 pub fn normalize_by(ds: &mut Dataset, totals: &[f64], target: f64) -> Result<()> {
-    let doing = "normalising the counts";
+    let library = library_totals(ds).map_err(|e| e.within(DOING))?;
+    normalize_checked(ds, totals, &library, target)
+}
+
+/// Scales counts that were seen to be counts.
+fn normalize_checked(ds: &mut Dataset, totals: &[f64], library: &[f64], target: f64) -> Result<()> {
     if !(target.is_finite() && target > 0.0) {
-        return Err(Error::new(doing).expected("a target sum above 0").found(target.to_string()));
+        return Err(Error::new(DOING).expected("a target sum above 0").found(target.to_string()));
     }
-    let library = library_totals(ds).map_err(|e| e.within(doing))?;
-    let scaled = scale_rows(ds.counts()?, totals, target);
+    let counts = ds.layers().get(keys::COUNTS).unwrap_or(ds.x());
+    let scaled = scale_rows(counts, totals, target);
     if !ds.layers().contains_key(keys::COUNTS) {
         // A clone shares what is sparse.
         let counts = ds.x().clone();
@@ -50,11 +61,11 @@ pub fn normalize_by(ds: &mut Dataset, totals: &[f64], target: f64) -> Result<()>
     if let Uns::Map(m) = ds.uns_mut() {
         m.shift_remove(LOG1P);
     }
-    ds.obs_mut().set_f64(keys::TOTAL_COUNTS, &library)?;
+    ds.obs_mut().set_f64(keys::TOTAL_COUNTS, library)?;
     let empty: Vec<usize> = (0..totals.len()).filter(|&i| totals[i] == 0.0).collect();
     if let Some(&first) = empty.first() {
         progress::note(format!(
-            "{doing}: {} spots have no counts and stay zero, the first {}; ds.filter(#{{ min_counts: 1 }}) drops them",
+            "{DOING}: {} spots have no counts and stay zero, the first {}; ds.filter(#{{ min_counts: 1 }}) drops them",
             empty.len(),
             ds.obs().index()[first]
         ));
@@ -85,35 +96,31 @@ impl Default for NormalizeConfig {
 /// # Errors
 /// As there; a fraction outside 0 to 1; spots whose median is no count at all.
 pub fn normalize(ds: &mut Dataset, config: &NormalizeConfig) -> Result<()> {
-    let doing = "normalising the counts";
     if !(0.0..=1.0).contains(&config.max_fraction) {
-        return Err(Error::new(doing)
+        return Err(Error::new(DOING)
             .expected("max_fraction from 0 to 1")
             .found(config.max_fraction.to_string()));
     }
-    let counts = ds.counts().map_err(|e| e.within(doing))?;
-    let mut totals = sums(counts);
-    if config.exclude_highly_expressed {
-        totals = sums_of_modest(&counts.csr(), &totals, config.max_fraction);
-    }
-    let target = match config.target_sum {
-        Some(target) => target,
-        None => {
-            let mut sorted = totals.clone();
-            sorted.sort_by(f64::total_cmp);
-            match sorted.len() {
-                0 => 1.0,
-                n => (sorted[(n - 1) / 2] + sorted[n / 2]) / 2.0,
-            }
-        }
+    let counts = ds.counts().map_err(|e| e.within(DOING))?;
+    let all = sums(counts);
+    let totals = match config.exclude_highly_expressed {
+        true => sums_of_modest(&counts.csr(), &all, config.max_fraction),
+        false => all.clone(),
     };
-    if config.target_sum.is_none() && target == 0.0 {
-        return Err(Error::new(doing)
+    let mut sorted = totals.clone();
+    sorted.sort_by(f64::total_cmp);
+    let median = match sorted.len() {
+        0 => 1.0,
+        n => (sorted[(n - 1) / 2] + sorted[n / 2]) / 2.0,
+    };
+    if config.target_sum.is_none() && median == 0.0 {
+        return Err(Error::new(DOING)
             .expected("a median sum above 0")
             .found("more than half of the spots without counts")
             .advice("Drop them with ds.filter(#{ min_counts: 1 }), or give target_sum"));
     }
-    normalize_by(ds, &totals, target)
+    let library = covering(ds, &all);
+    normalize_checked(ds, &totals, &library, config.target_sum.unwrap_or(median))
 }
 
 /// Sums of rows over the columns that make up no more than `fraction` of any row.
@@ -155,9 +162,9 @@ pub fn log1p(ds: &mut Dataset) -> Result<()> {
     }
     let ln = |v: f32| f64::from(v).ln_1p() as f32;
     match ds.x_mut() {
-        Matrix::Sparse(m) => m.edit_rows(|_, _, row| {
+        Matrix::Sparse(m) => m.edit_values(|| {
             let mut memo = Memo::new(ln);
-            row.iter_mut().for_each(|v| *v = memo.get(*v));
+            move |v| memo.get(v)
         }),
         Matrix::Dense(m) => m.mapv_inplace(ln),
     }

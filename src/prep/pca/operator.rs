@@ -14,6 +14,9 @@ const MOST_GENES: usize = 4096;
 /// Products with vectors that a decomposition usually asks for.
 const PRODUCTS: usize = 160;
 
+pub(super) type Single<'a> = dyn Fn(&[f64]) -> Vec<f64> + Sync + 'a;
+pub(super) type Block<'a> = dyn Fn(ArrayView2<'_, f64>) -> Array2<f64> + 'a;
+
 /// A centred, perhaps scaled matrix [N,G]. Stored values are shifted so that a zero stays zero;
 /// the shift, one constant a gene, goes away in the centring.
 pub(super) struct Operator<'a> {
@@ -61,8 +64,47 @@ impl<'a> Operator<'a> {
         })
     }
 
-    /// Covariance times directions: [G,K] to [G,K].
-    pub fn covariance_block(&self, directions: ArrayView2<'_, f64>) -> Array2<f64> {
+    /// What multiplies directions [G,K] by the covariance, `products` columns in all.
+    pub fn covariance_block(&self, products: usize) -> Box<Block<'_>> {
+        let g = self.x.ncols();
+        match self.worth_storing(products) {
+            // Products of dense matrices are quicker than their count says.
+            true => {
+                let matrix = self.covariance_matrix();
+                Box::new(move |directions| match ArrayView2::from_shape((g, g), &matrix) {
+                    Ok(matrix) => matrix.dot(&directions),
+                    Err(_) => self.through_block(directions),
+                })
+            }
+            false => Box::new(|directions| self.through_block(directions)),
+        }
+    }
+
+    /// What multiplies one direction [G] by the covariance.
+    pub fn covariance(&self) -> Box<Single<'_>> {
+        let g = self.x.ncols();
+        match self.worth_storing(PRODUCTS) {
+            true => {
+                let matrix = self.covariance_matrix();
+                Box::new(move |direction| {
+                    let row = |row: &[f64]| row.iter().zip(direction).map(|(a, b)| a * b).sum();
+                    matrix.par_chunks(g).with_min_len(64).map(row).collect()
+                })
+            }
+            false => Box::new(|direction| self.through(direction)),
+        }
+    }
+
+    /// Whether so many products take less with the covariance itself than through the matrix,
+    /// which is so for few genes and many spots.
+    fn worth_storing(&self, products: usize) -> bool {
+        let g = self.x.ncols();
+        let (indptr, ..) = self.x.parts();
+        let squares: usize = indptr.windows(2).map(|w| (w[1] - w[0]).pow(2)).sum();
+        g <= MOST_GENES && squares / 2 + products * g * g / 2 < products * 2 * self.x.nnz()
+    }
+
+    fn through_block(&self, directions: ArrayView2<'_, f64>) -> Array2<f64> {
         let along = self.project(directions);
         let k = along.ncols();
         let mut sums = vec![0.0; k];
@@ -75,28 +117,8 @@ impl<'a> Operator<'a> {
         product
     }
 
-    /// Covariance times one direction, by whichever way takes less: through the matrix, or with the
-    /// covariance itself, which pays for few genes and many spots.
-    pub fn covariance(&self) -> Box<dyn Fn(&[f64]) -> Vec<f64> + Sync + '_> {
-        let g = self.x.ncols();
-        let (indptr, ..) = self.x.parts();
-        let squares: usize = indptr.windows(2).map(|w| (w[1] - w[0]).pow(2)).sum();
-        let stored = squares / 2 + PRODUCTS * g * g / 2;
-        if g <= MOST_GENES && stored < PRODUCTS * 2 * self.x.nnz() {
-            let matrix = self.covariance_matrix();
-            return Box::new(move |direction| {
-                let row = |row: &[f64]| row.iter().zip(direction).map(|(a, b)| a * b).sum();
-                matrix.par_chunks(g).with_min_len(64).map(row).collect()
-            });
-        }
-        Box::new(|direction| self.through(direction))
-    }
-
     fn through(&self, direction: &[f64]) -> Vec<f64> {
         let offset: f64 = self.centre.iter().zip(direction).map(|(c, d)| c * d).sum();
-        let product = |cols: &[u32], values: &[f32], with: &[f64]| -> f64 {
-            cols.iter().zip(values).map(|(&c, &v)| f64::from(v) * with[c as usize]).sum()
-        };
         let along = self.x.rows(|genes, values| product(genes, values, direction) - offset);
         let sum: f64 = along.iter().sum();
         let freedom = self.x.nrows() as f64 - 1.0;
@@ -129,6 +151,19 @@ impl<'a> Operator<'a> {
         }
         matrix
     }
+}
+
+/// A sparse row times a vector. Four sums side by side: one would wait for itself at every step.
+fn product(cols: &[u32], values: &[f32], with: &[f64]) -> f64 {
+    let ((cols, few), (values, rest)) = (cols.as_chunks::<4>(), values.as_chunks::<4>());
+    let mut sums = [0.0; 4];
+    for (c, v) in cols.iter().zip(values) {
+        for l in 0..4 {
+            sums[l] += f64::from(v[l]) * with[c[l] as usize];
+        }
+    }
+    let last: f64 = few.iter().zip(rest).map(|(&c, &v)| f64::from(v) * with[c as usize]).sum();
+    sums.iter().sum::<f64>() + last
 }
 
 /// Rows of `m` times `with` [columns,K], on top of what `start` puts into each row.
