@@ -37,8 +37,10 @@ check: setup  ## format and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --release --all-targets -- -D warnings
 
-bench: build test-setup  ## seconds an epoch beside the PyTorch peer (PEER=FILE: gvae_pyg.py)
+bench: build test-setup  ## seconds beside the PyTorch peer and scanpy, memory (PEER=FILE: gvae_pyg.py; DATA=DIR)
 	$(DEPS)/venv/bin/python benches/epoch.py $(SPATIA) $(or $(PEER),../shared/peers/gvae_pyg.py)
+	$(DEPS)/venv/bin/python benches/pipeline.py $(SPATIA) $(or $(DATA),../shared/data)
+	$(DEPS)/venv/bin/python benches/lean.py $(SPATIA) $(LEAN)
 
 docs: build  ## docs/reference.md from the binary
 	$(SPATIA) docs reference > docs/reference.md.new

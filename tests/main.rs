@@ -1,6 +1,7 @@
 //! The one test binary: every further executable would link libtorch again.
 
 mod common;
+mod concat;
 mod corpus;
 mod data;
 mod fixtures;
@@ -12,6 +13,7 @@ mod io;
 mod layers;
 mod loom;
 mod plot;
+mod prep;
 mod script;
 mod sim;
 mod tables;

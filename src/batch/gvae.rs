@@ -132,12 +132,11 @@ pub fn prepare(ds: &mut Dataset, config: &DataConfig, genes: Option<&[String]>) 
 
 /// The graph that `config` asks for.
 pub fn spatial_graph(ds: &Dataset, config: &DataConfig) -> Result<Graph> {
-    let at = ds.coordinates()?;
-    match config.graph_type {
+    graph::per_sample(ds, None, |at| match config.graph_type {
         GraphType::Knn => {
-            graph::knn(&at, &KnnConfig { k: config.k_neighbors, ..KnnConfig::default() })
+            graph::knn(at, &KnnConfig { k: config.k_neighbors, ..KnnConfig::default() })
         }
-        GraphType::Delaunay => graph::delaunay(&at),
+        GraphType::Delaunay => graph::delaunay(at),
         GraphType::Radius => {
             let radius = config.radius.ok_or_else(|| {
                 Error::new("building a radius graph")
@@ -145,9 +144,9 @@ pub fn spatial_graph(ds: &Dataset, config: &DataConfig) -> Result<Graph> {
                     .found("none")
                     .advice("Give a radius of about 1.5 times the spacing of the spots, or use graph_type knn")
             })?;
-            graph::radius(&at, &RadiusConfig { radius })
+            graph::radius(at, &RadiusConfig { radius })
         }
-    }
+    })
 }
 
 /// The tensors of a prepared dataset.
@@ -214,7 +213,7 @@ pub fn image_features(ds: &Dataset) -> Result<&Array2<f64>> {
 /// other data is refused by it.
 pub fn digest(ds: &Dataset, graph: &Graph) -> Result<String> {
     let mut hash = Sha256::new();
-    let counts = ds.counts()?.to_csr();
+    let counts = ds.counts()?.csr();
     let (indptr, indices, values) = counts.parts();
     indptr.iter().for_each(|v| hash.update((*v as u64).to_le_bytes()));
     [indices, graph.sources(), graph.targets()]
@@ -247,7 +246,7 @@ fn dense(x: &Matrix, device: Device) -> Tensor {
 }
 
 fn sparse_counts(counts: &Matrix, device: Device) -> Result<Counts> {
-    let csr = counts.to_csr();
+    let csr = counts.csr();
     let (mut place, mut value) = (Vec::with_capacity(csr.nnz()), Vec::with_capacity(csr.nnz()));
     for r in 0..csr.nrows() {
         let (cols, values) = csr.row(r);

@@ -1,17 +1,45 @@
 //! Compressed sparse rows, [N,G], with `u32` columns and `f32` values.
+//!
+//! Where the entries stand and what they are, are shared parts: a clone costs nothing, X and
+//! `layers["counts"]` hold one pattern between them, and what is changed is copied first only
+//! where another matrix still needs it.
+
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::compact;
 use crate::base::{Error, Result};
+
+/// Blocks of rows that passes over columns add up apart. A fixed number, and their sums are added
+/// in order, so that a result does not depend on the number of threads.
+const BLOCKS: usize = 16;
+/// Entries below which one block is quicker.
+const ONE_BLOCK: usize = 1 << 16;
+/// Values that a thread takes at a time.
+const CHUNK: usize = 1 << 14;
+/// Rows that a thread takes at a time.
+const ROWS: usize = 128;
+
+/// Where the entries stand.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Pattern {
+    pub ncols: usize,
+    pub indptr: Vec<usize>,
+    pub indices: Vec<u32>,
+}
+
+impl Default for Pattern {
+    fn default() -> Self {
+        Self { ncols: 0, indptr: vec![0], indices: Vec::new() }
+    }
+}
 
 /// A sparse matrix by rows; columns ascend within a row and no entry is repeated.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Csr {
-    nrows: usize,
-    ncols: usize,
-    indptr: Vec<usize>,
-    indices: Vec<u32>,
-    values: Vec<f32>,
+    pub(super) pattern: Arc<Pattern>,
+    pub(super) values: Arc<Vec<f32>>,
 }
 
 impl Csr {
@@ -47,14 +75,22 @@ impl Csr {
         if let Some(r) = (0..nrows).find(|&r| indptr[r] > indptr[r + 1]) {
             return refuse("indptr to ascend".into(), format!("a fall after row {r}"));
         }
-        if let Some(c) = indices.iter().find(|&&c| c as usize >= ncols) {
+        if let Some(c) = indices.par_iter().find_first(|&&c| c as usize >= ncols) {
             return refuse(format!("columns below {ncols}"), format!("column {c}"));
         }
-        let mut m = Self { nrows, ncols, indptr, indices, values };
-        if (0..nrows).any(|r| m.row(r).0.windows(2).any(|w| w[0] >= w[1])) {
-            m = m.canonical();
-        }
-        Ok(m)
+        let m = Self::raw(ncols, indptr, indices, values);
+        let in_order = |r: usize| m.row(r).0.is_sorted_by(|a, b| a < b);
+        Ok(if (0..nrows).into_par_iter().all(in_order) { m } else { m.canonical() })
+    }
+
+    /// Takes arrays that are known to fit.
+    pub(super) fn raw(
+        ncols: usize,
+        indptr: Vec<usize>,
+        indices: Vec<u32>,
+        values: Vec<f32>,
+    ) -> Self {
+        Self { pattern: Arc::new(Pattern { ncols, indptr, indices }), values: Arc::new(values) }
     }
 
     /// From rows of `(column, value)` pairs in ascending order of column.
@@ -63,7 +99,6 @@ impl Csr {
         indptr.push(0);
         let nnz = rows.iter().map(Vec::len).sum();
         let (mut indices, mut values) = (Vec::with_capacity(nnz), Vec::with_capacity(nnz));
-        let nrows = rows.len();
         for row in rows {
             for (c, v) in row {
                 debug_assert!((c as usize) < ncols);
@@ -72,7 +107,7 @@ impl Csr {
             }
             indptr.push(indices.len());
         }
-        Self { nrows, ncols, indptr, indices, values }
+        Self::raw(ncols, indptr, indices, values)
     }
 
     fn canonical(&self) -> Self {
@@ -88,15 +123,15 @@ impl Csr {
             });
             row
         };
-        Self::from_rows(self.ncols, (0..self.nrows).into_par_iter().map(sort).collect())
+        Self::from_rows(self.ncols(), (0..self.nrows()).into_par_iter().map(sort).collect())
     }
 
     pub fn nrows(&self) -> usize {
-        self.nrows
+        self.pattern.indptr.len() - 1
     }
 
     pub fn ncols(&self) -> usize {
-        self.ncols
+        self.pattern.ncols
     }
 
     /// Stored entries, zeros among them included.
@@ -106,17 +141,28 @@ impl Csr {
 
     /// The three arrays: `indptr` [nrows + 1], `indices` [nnz], `values` [nnz].
     pub fn parts(&self) -> (&[usize], &[u32], &[f32]) {
-        (&self.indptr, &self.indices, &self.values)
+        (&self.pattern.indptr, &self.pattern.indices, &self.values)
     }
 
+    /// Bytes of the three arrays, whether or not others share them.
     pub fn bytes(&self) -> u64 {
-        (self.indptr.len() * 8 + self.indices.len() * 4 + self.values.len() * 4) as u64
+        self.pattern_bytes() + self.values.len() as u64 * 4
+    }
+
+    /// Bytes of where the entries stand.
+    pub fn pattern_bytes(&self) -> u64 {
+        (self.pattern.indptr.len() * 8 + self.pattern.indices.len() * 4) as u64
+    }
+
+    /// Whether the entries of both stand at the same places in one shared array.
+    pub fn shares_pattern(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.pattern, &other.pattern)
     }
 
     /// Columns and values of one row.
     pub fn row(&self, r: usize) -> (&[u32], &[f32]) {
-        let span = self.indptr[r]..self.indptr[r + 1];
-        (&self.indices[span.clone()], &self.values[span])
+        let span = self.pattern.indptr[r]..self.pattern.indptr[r + 1];
+        (&self.pattern.indices[span.clone()], &self.values[span])
     }
 
     pub fn get(&self, r: usize, c: usize) -> f32 {
@@ -124,91 +170,186 @@ impl Csr {
         cols.binary_search(&(c as u32)).map_or(0.0, |i| values[i])
     }
 
-    /// Sums of rows, in double precision.
-    pub fn row_sums(&self) -> Vec<f64> {
-        (0..self.nrows).map(|r| self.row(r).1.iter().map(|&v| f64::from(v)).sum()).collect()
+    /// What `f` makes of each row's columns and values, in the order of rows.
+    pub fn rows<T: Send>(&self, f: impl Fn(&[u32], &[f32]) -> T + Sync) -> Vec<T> {
+        let row = |r| {
+            let (cols, values) = self.row(r);
+            f(cols, values)
+        };
+        (0..self.nrows()).into_par_iter().with_min_len(ROWS).map(row).collect()
     }
 
-    /// Sums of columns, in double precision.
-    pub fn col_sums(&self) -> Vec<f64> {
-        let mut sums = vec![0.0; self.ncols];
-        for (&c, &v) in self.indices.iter().zip(&self.values) {
-            sums[c as usize] += f64::from(v);
-        }
-        sums
+    /// Sums of rows, in double precision.
+    pub fn row_sums(&self) -> Vec<f64> {
+        self.rows(|_, values| values.iter().map(|&v| f64::from(v)).sum())
     }
 
     /// Entries above zero per row.
     pub fn row_positive(&self) -> Vec<usize> {
-        (0..self.nrows).map(|r| self.row(r).1.iter().filter(|&&v| v > 0.0).count()).collect()
+        self.rows(|_, values| values.iter().filter(|&&v| v > 0.0).count())
+    }
+
+    /// One pass that gathers something for each column: `add` takes an entry, `merge` what a
+    /// later block of rows has gathered.
+    pub fn fold_columns<A: Clone + Send + Sync>(
+        &self,
+        start: A,
+        add: impl Fn(&mut A, usize, f32) + Sync,
+        merge: impl Fn(&mut A, &A),
+    ) -> Vec<A> {
+        self.fold_columns_with(start, || &add, merge)
+    }
+
+    /// As [`Self::fold_columns`], where each block of rows makes itself what adds, and that may
+    /// remember things.
+    pub fn fold_columns_with<A: Clone + Send + Sync, F: FnMut(&mut A, usize, f32)>(
+        &self,
+        start: A,
+        make: impl Fn() -> F + Sync,
+        merge: impl Fn(&mut A, &A),
+    ) -> Vec<A> {
+        let block = |(from, to): (usize, usize)| {
+            let span = self.pattern.indptr[from]..self.pattern.indptr[to];
+            let (mut found, mut add) = (vec![start.clone(); self.ncols()], make());
+            let columns = &self.pattern.indices[span.clone()];
+            for (&c, &v) in columns.iter().zip(&self.values[span]) {
+                add(&mut found[c as usize], c as usize, v);
+            }
+            found
+        };
+        let mut parts: Vec<Vec<A>> = self.blocks().into_par_iter().map(block).collect();
+        let mut whole = parts.remove(0);
+        for part in &parts {
+            whole.iter_mut().zip(part).for_each(|(a, b)| merge(a, b));
+        }
+        whole
+    }
+
+    /// Ranges of rows with about as many entries each; at least one.
+    fn blocks(&self) -> Vec<(usize, usize)> {
+        let (n, nnz) = (self.nrows(), self.nnz());
+        let parts = if nnz < ONE_BLOCK { 1 } else { BLOCKS };
+        let at = |i: usize| match i {
+            0 => 0,
+            i if i == parts => n,
+            i => self.pattern.indptr.partition_point(|&p| p < nnz / parts * i).min(n),
+        };
+        (0..parts).map(|i| (at(i), at(i + 1))).collect()
+    }
+
+    /// Sums of columns, in double precision.
+    pub fn col_sums(&self) -> Vec<f64> {
+        self.fold_columns(0.0, |sum, _, v| *sum += f64::from(v), |a, b| *a += b)
     }
 
     /// Entries above zero per column.
     pub fn col_positive(&self) -> Vec<usize> {
-        let mut n = vec![0; self.ncols];
-        for (&c, &v) in self.indices.iter().zip(&self.values) {
-            n[c as usize] += usize::from(v > 0.0);
-        }
-        n
+        self.fold_columns(0, |n, _, v| *n += usize::from(v > 0.0), |a, b| *a += b)
     }
 
-    /// The same entries with other values: `f(row, column, value)`; the pattern stays.
-    pub fn map(&self, f: impl Fn(usize, usize, f32) -> f32) -> Self {
-        let mut out = self.clone();
-        for r in 0..self.nrows {
-            for i in self.indptr[r]..self.indptr[r + 1] {
-                out.values[i] = f(r, self.indices[i] as usize, self.values[i]);
-            }
+    /// The first value, in the order of the rows, that is so.
+    pub fn find(&self, f: impl Fn(f32) -> bool + Sync) -> Option<(usize, usize, f32)> {
+        // All of a chunk at once, without a branch for each value.
+        let any = |chunk: &[f32]| chunk.iter().fold(false, |any, &v| any | f(v));
+        let chunk = self.values.par_chunks(CHUNK).position_first(any)?;
+        let inside = self.values[chunk * CHUNK..].iter().position(|&v| f(v))?;
+        let at = chunk * CHUNK + inside;
+        let row = self.pattern.indptr.partition_point(|&p| p <= at) - 1;
+        Some((row, self.pattern.indices[at] as usize, self.values[at]))
+    }
+
+    /// How many stored values are so.
+    pub fn count(&self, f: impl Fn(f32) -> bool + Sync) -> usize {
+        let some = |chunk: &[f32]| chunk.iter().map(|&v| usize::from(f(v))).sum::<usize>();
+        self.values.par_chunks(CHUNK).map(some).sum()
+    }
+
+    /// Changes the values without regard to where they stand, in place where nothing else shares
+    /// them; `make` gives each chunk of them what changes them.
+    pub fn edit_values<F: FnMut(f32) -> f32>(&mut self, make: impl Fn() -> F + Sync) {
+        let mut values = Arc::unwrap_or_clone(std::mem::take(&mut self.values));
+        values.par_chunks_mut(CHUNK).for_each(|chunk| {
+            let mut f = make();
+            chunk.iter_mut().for_each(|v| *v = f(*v));
+        });
+        self.values = Arc::new(values);
+    }
+
+    /// The same entries with other values, row by row: `f(row, columns, old, new)` fills `new`.
+    /// The pattern is shared.
+    pub fn map_rows(&self, f: impl Fn(usize, &[u32], &[f32], &mut [f32]) + Sync) -> Self {
+        let mut values = vec![0.0; self.nnz()];
+        self.each_row(&mut values, |r, new| {
+            let (cols, old) = self.row(r);
+            f(r, cols, old, new);
+        });
+        Self { pattern: self.pattern.clone(), values: Arc::new(values) }
+    }
+
+    /// Changes the values row by row, in place where nothing else shares them.
+    pub fn edit_rows(&mut self, f: impl Fn(usize, &[u32], &mut [f32]) + Sync) {
+        let mut values = Arc::unwrap_or_clone(std::mem::take(&mut self.values));
+        self.each_row(&mut values, |r, values| {
+            let span = self.pattern.indptr[r]..self.pattern.indptr[r + 1];
+            f(r, &self.pattern.indices[span], values);
+        });
+        self.values = Arc::new(values);
+    }
+
+    /// Hands each row's part of `values` out, in parallel.
+    fn each_row(&self, values: &mut [f32], f: impl Fn(usize, &mut [f32]) + Sync) {
+        let indptr = &self.pattern.indptr;
+        let mut parts = Vec::with_capacity(self.nrows() / ROWS + 1);
+        let mut rest = values;
+        for from in (0..self.nrows()).step_by(ROWS) {
+            let to = (from + ROWS).min(self.nrows());
+            let (part, after) = std::mem::take(&mut rest).split_at_mut(indptr[to] - indptr[from]);
+            parts.push((from, to, part));
+            rest = after;
         }
-        out
+        parts.into_par_iter().for_each(|(from, to, part)| {
+            for r in from..to {
+                f(r, &mut part[indptr[r] - indptr[from]..indptr[r + 1] - indptr[from]]);
+            }
+        });
+    }
+
+    /// The same entries with other values: `f(row, column, value)`; the pattern is shared.
+    pub fn map(&self, f: impl Fn(usize, usize, f32) -> f32 + Sync) -> Self {
+        self.map_rows(|r, cols, old, new| {
+            for ((new, &old), &c) in new.iter_mut().zip(old).zip(cols) {
+                *new = f(r, c as usize, old);
+            }
+        })
     }
 
     /// The rows named, in the order named; a row may stand twice.
     pub fn select_rows(&self, rows: &[usize]) -> Self {
-        let mut indptr = Vec::with_capacity(rows.len() + 1);
-        indptr.push(0);
-        let nnz = rows.iter().map(|&r| self.indptr[r + 1] - self.indptr[r]).sum();
-        let (mut indices, mut values) = (Vec::with_capacity(nnz), Vec::with_capacity(nnz));
-        for &r in rows {
-            let (c, v) = self.row(r);
-            indices.extend_from_slice(c);
-            values.extend_from_slice(v);
-            indptr.push(indices.len());
-        }
-        Self { nrows: rows.len(), ncols: self.ncols, indptr, indices, values }
+        let mut m = self.clone();
+        compact::select(&mut [&mut m], Some(rows), None);
+        m
     }
 
     /// The columns named, in the order named; each at most once.
     pub fn select_cols(&self, cols: &[usize]) -> Self {
-        let mut place = vec![u32::MAX; self.ncols];
-        for (new, &old) in cols.iter().enumerate() {
-            place[old] = new as u32;
-        }
-        let ascending = cols.windows(2).all(|w| w[0] < w[1]);
-        let pick = |r| {
-            let (c, v) = self.row(r);
-            let kept = c.iter().zip(v).filter(|&(&c, _)| place[c as usize] != u32::MAX);
-            let mut row: Vec<(u32, f32)> = kept.map(|(&c, &v)| (place[c as usize], v)).collect();
-            if !ascending {
-                row.sort_by_key(|&(c, _)| c);
-            }
-            row
-        };
-        Self::from_rows(cols.len(), (0..self.nrows).into_par_iter().map(pick).collect())
+        let mut m = self.clone();
+        compact::select(&mut [&mut m], None, Some(cols));
+        m
     }
 
     /// Columns become rows.
     pub fn transpose(&self) -> Self {
-        let mut indptr = vec![0; self.ncols + 1];
-        for &c in &self.indices {
+        let (g, nnz) = (self.ncols(), self.nnz());
+        let mut indptr = vec![0; g + 1];
+        for &c in &self.pattern.indices {
             indptr[c as usize + 1] += 1;
         }
-        for c in 0..self.ncols {
+        for c in 0..g {
             indptr[c + 1] += indptr[c];
         }
         let mut next = indptr.clone();
-        let (mut indices, mut values) = (vec![0; self.nnz()], vec![0.0; self.nnz()]);
-        for r in 0..self.nrows {
+        let (mut indices, mut values) = (vec![0; nnz], vec![0.0; nnz]);
+        for r in 0..self.nrows() {
             let (cols, vals) = self.row(r);
             for (&c, &v) in cols.iter().zip(vals) {
                 let at = next[c as usize];
@@ -217,17 +358,17 @@ impl Csr {
                 next[c as usize] += 1;
             }
         }
-        Self { nrows: self.ncols, ncols: self.nrows, indptr, indices, values }
+        Self::raw(self.nrows(), indptr, indices, values)
     }
 
     /// Rows `range` as a dense block, [rows, ncols], row by row. The caller chooses blocks that
     /// fit; nothing in Spatia asks for all rows of all genes.
     pub fn dense_rows(&self, range: std::ops::Range<usize>) -> Vec<f32> {
-        let mut out = vec![0.0; range.len() * self.ncols];
+        let mut out = vec![0.0; range.len() * self.ncols()];
         for (i, r) in range.enumerate() {
             let (cols, vals) = self.row(r);
             for (&c, &v) in cols.iter().zip(vals) {
-                out[i * self.ncols + c as usize] = v;
+                out[i * self.ncols() + c as usize] = v;
             }
         }
         out

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use ndarray::{Array2, Axis};
 
-use super::{Csr, Matrix, Table, Uns, keys};
+use super::{Csr, Matrix, Table, Uns, compact, keys};
 use crate::base::{Error, Kind, Result, nearest};
 
 /// Spots by genes, with what is known of both. Every part has the same spots in the same order.
@@ -114,6 +114,13 @@ impl Dataset {
         Ok(())
     }
 
+    /// X, to be changed where it lies.
+    ///
+    /// Its shape must stay.
+    pub(crate) fn x_mut(&mut self) -> &mut Matrix {
+        &mut self.x
+    }
+
     pub fn set_layer(&mut self, name: &str, layer: impl Into<Matrix>) -> Result<()> {
         let layer = layer.into();
         self.fits(&format!("layers[\"{name}\"]"), layer.shape(), (self.n_obs(), self.n_vars()))?;
@@ -211,31 +218,82 @@ impl Dataset {
 
     /// Keeps the spots named, in the order named, in every part.
     pub fn select_obs(&mut self, rows: &[usize]) -> Result<()> {
-        self.obs = self.obs.select_rows(rows)?;
-        self.x = self.x.select_rows(rows);
-        for m in self.layers.values_mut() {
-            *m = m.select_rows(rows);
-        }
-        for m in self.obsm.values_mut() {
-            *m = m.select(Axis(0), rows);
-        }
-        for m in self.obsp.values_mut() {
-            *m = m.select_rows(rows).select_cols(rows);
-        }
-        Ok(())
+        self.select(Some(rows), None)
     }
 
     /// Keeps the genes named, in the order named, in every part.
     pub fn select_var(&mut self, cols: &[usize]) -> Result<()> {
-        self.var = self.var.select_rows(cols)?;
-        self.x = self.x.select_cols(cols);
-        for m in self.layers.values_mut() {
-            *m = m.select_cols(cols);
+        self.select(None, Some(cols))
+    }
+
+    /// Keeps spots and genes in one pass; `None` keeps all of them. X and layers are shortened
+    /// where they lie, as far as no other dataset shares them.
+    pub fn select(&mut self, rows: Option<&[usize]>, cols: Option<&[usize]>) -> Result<()> {
+        if let Some(rows) = rows {
+            self.obs = self.obs.select_rows(rows)?;
+            for m in self.obsm.values_mut() {
+                *m = m.select(Axis(0), rows);
+            }
+            for m in self.obsp.values_mut() {
+                compact::select(&mut [m], Some(rows), Some(rows));
+            }
         }
-        for m in self.varm.values_mut() {
-            *m = m.select(Axis(0), cols);
+        if let Some(cols) = cols {
+            self.var = self.var.select_rows(cols)?;
+            for m in self.varm.values_mut() {
+                *m = m.select(Axis(0), cols);
+            }
         }
+        let mut sparse = Vec::new();
+        for m in std::iter::once(&mut self.x).chain(self.layers.values_mut()) {
+            match m {
+                Matrix::Sparse(m) => sparse.push(m),
+                Matrix::Dense(m) => {
+                    if let Some(rows) = rows {
+                        *m = m.select(Axis(0), rows);
+                    }
+                    if let Some(cols) = cols {
+                        *m = m.select(Axis(1), cols);
+                    }
+                }
+            }
+        }
+        compact::select(&mut sparse, rows, cols);
         Ok(())
+    }
+
+    /// The spots of each group of a column of `obs`, groups in the order of their categories (or
+    /// of the alphabet), without those that have no spot.
+    ///
+    /// # Errors
+    /// No such column; a spot without a group.
+    pub fn groups(&self, key: &str) -> Result<Vec<(String, Vec<usize>)>> {
+        let (names, codes) = match self.obs.codes(key)? {
+            Some(found) => found,
+            None => {
+                let values = self.obs.text(key)?;
+                let known: std::collections::BTreeSet<&String> = values.iter().flatten().collect();
+                let names: Vec<String> = known.into_iter().cloned().collect();
+                let place = |v: &String| names.binary_search(v).ok().map(|i| i as u32);
+                let codes = values.iter().map(|v| v.as_ref().and_then(place)).collect();
+                (names, codes)
+            }
+        };
+        let mut groups: Vec<(String, Vec<usize>)> =
+            names.into_iter().map(|n| (n, Vec::new())).collect();
+        for (i, code) in codes.into_iter().enumerate() {
+            match code.and_then(|c| groups.get_mut(c as usize)) {
+                Some(group) => group.1.push(i),
+                None => {
+                    return Err(Error::new(format!("grouping spots by obs[\"{key}\"]"))
+                        .expected("a group for every spot")
+                        .found(format!("none at spot {i} ({})", self.obs.index()[i]))
+                        .advice("Drop these spots, or give them a group"));
+                }
+            }
+        }
+        groups.retain(|(_, spots)| !spots.is_empty());
+        Ok(groups)
     }
 
     /// Places of genes by name, in the order asked for.

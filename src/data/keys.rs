@@ -9,6 +9,14 @@ pub const SPATIAL_UNIT: &str = "spatial_unit";
 /// `uns`: micrometres a unit of `obsm["spatial"]` where that is pixels and the scale was stated;
 /// 0 where it is not known, whatever the diameter of a spot.
 pub const SPATIAL_UM_PER_PX: &str = "spatial_um_per_px";
+/// `uns`: the column of `obs` that says which sample a spot is of; no graph joins two samples.
+pub const SAMPLE_KEY: &str = "sample_key";
+/// `obsp`: which spots are neighbours, as squidpy names it.
+pub const SPATIAL_CONNECTIVITIES: &str = "spatial_connectivities";
+/// `obsm`: scores of the principal components.
+pub const X_PCA: &str = "X_pca";
+/// `varm`: loadings of the principal components.
+pub const PCS: &str = "PCs";
 /// `obsm`: image features, [N,F].
 pub const IMAGE_FEATURES: &str = "image_features";
 /// `uns`: the names of the columns of `obsm["image_features"]`.

@@ -1,5 +1,7 @@
 //! A matrix that is sparse or, where the file had it so, dense.
 
+use std::borrow::Cow;
+
 use ndarray::{Array2, Axis};
 
 use super::Csr;
@@ -23,7 +25,7 @@ impl Matrix {
     /// Entries that are not zero.
     pub fn nonzero(&self) -> usize {
         match self {
-            Self::Sparse(m) => m.parts().2.iter().filter(|&&v| v != 0.0).count(),
+            Self::Sparse(m) => m.count(|v| v != 0.0),
             Self::Dense(m) => m.iter().filter(|&&v| v != 0.0).count(),
         }
     }
@@ -42,7 +44,7 @@ impl Matrix {
         }
     }
 
-    /// The same values without zeros stored.
+    /// The same values as a sparse matrix, which shares them where they are sparse already.
     pub fn to_csr(&self) -> Csr {
         match self {
             Self::Sparse(m) => m.clone(),
@@ -56,6 +58,14 @@ impl Matrix {
                 };
                 Csr::from_rows(m.ncols(), m.axis_iter(Axis(0)).map(row).collect())
             }
+        }
+    }
+
+    /// The values as a sparse matrix: itself, or made of a dense one.
+    pub fn csr(&self) -> Cow<'_, Csr> {
+        match self {
+            Self::Sparse(m) => Cow::Borrowed(m),
+            Self::Dense(_) => Cow::Owned(self.to_csr()),
         }
     }
 
@@ -80,12 +90,14 @@ impl Matrix {
 
     /// The first entry that is no count (negative, fractional, not finite): row, column, value.
     pub fn first_non_count(&self) -> Option<(usize, usize, f32)> {
-        let bad = |v: f32| !v.is_finite() || v < 0.0 || v.fract() != 0.0;
+        // From 2^23 on every number is whole; below, adding that much rounds the fraction away.
+        const WHOLE: f32 = 8_388_608.0;
+        let bad = |v: f32| {
+            let whole = ((v + WHOLE) - WHOLE == v) | (v >= WHOLE);
+            !((0.0..f32::INFINITY).contains(&v) & whole)
+        };
         match self {
-            Self::Sparse(m) => (0..m.nrows()).find_map(|r| {
-                let (cols, values) = m.row(r);
-                cols.iter().zip(values).find(|&(_, &v)| bad(v)).map(|(&c, &v)| (r, c as usize, v))
-            }),
+            Self::Sparse(m) => m.find(bad),
             Self::Dense(m) => {
                 m.indexed_iter().find(|&(_, &v)| bad(v)).map(|((r, c), &v)| (r, c, v))
             }

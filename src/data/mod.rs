@@ -2,6 +2,8 @@
 //!
 //! Imports `base` only: no files, no tensors, no images beyond plain arrays.
 
+mod compact;
+mod concat;
 mod csr;
 mod dataset;
 pub mod frame;
@@ -12,6 +14,7 @@ mod summary;
 pub mod table;
 mod uns;
 
+pub use concat::{ConcatConfig, Join, concat};
 pub use csr::Csr;
 pub use dataset::Dataset;
 pub use matrix::Matrix;

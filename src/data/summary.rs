@@ -1,21 +1,41 @@
 //! What a dataset says of itself.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{Dataset, Uns, keys};
+use super::{Csr, Dataset, Matrix, Uns, keys};
 use crate::base::memory;
+
+/// Beginnings of the names of features that instruments add to the genes as controls.
+const CONTROLS: &[&str] = &[
+    "NegControl",
+    "NegPrb",
+    "Negative",
+    "SystemControl",
+    "FalseCode",
+    "BLANK",
+    "Blank",
+    "blank",
+    "antisense",
+    "UnassignedCodeword",
+    "DeprecatedCodeword",
+    "Intergenic",
+];
+/// What 10x calls a gene among the types of features.
+const GENE: &str = "Gene Expression";
+/// A spot further than this many typical spacings from all others is far from the tissue.
+const FAR: f64 = 5.0;
 
 impl fmt::Display for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (n, g) = (self.n_obs(), self.n_vars());
         let filled = self.x().nonzero() as f64 / ((n * g) as f64).max(1.0);
+        let kind = if matches!(self.x(), Matrix::Sparse(_)) { "sparse" } else { "dense" };
         writeln!(
             f,
-            "Dataset {n} spots x {g} genes, {:.1} % of X not zero, {}",
+            "Dataset {n} spots x {g} genes, {:.1} % of X not zero, {kind}, {}",
             100.0 * filled,
-            memory::human(
-                self.x().bytes() + self.layers().values().map(|l| l.bytes()).sum::<u64>()
-            )
+            memory::human(self.bytes())
         )?;
         let mut line = |name: &str, items: Vec<String>| {
             if items.is_empty() { Ok(()) } else { writeln!(f, "  {name:<7} {}", items.join(", ")) }
@@ -31,21 +51,15 @@ impl fmt::Display for Dataset {
         line("varm", matrices(self.varm()))?;
         line("obsp", self.obsp().keys().cloned().collect())?;
         line("uns", self.uns().as_map().map(|m| m.keys().cloned().collect()).unwrap_or_default())?;
+        if let Some(image) = self.tissue_image() {
+            let (h, w, _) = image.pixels.dim();
+            line("image", vec![format!("{}, {w} x {h} px", image.resolution)])?;
+        }
         if let Ok(c) = self.coordinates() {
             let scale = c.um_per_unit.map(|u| format!(", {u:.4} um each")).unwrap_or_default();
             line("unit", vec![format!("obsm[\"spatial\"] in {}{scale}", c.unit.name())])?;
         }
-        let mut warnings = Vec::new();
-        if self.counts().is_err() {
-            warnings.push("no counts: a count model will refuse it");
-        }
-        if !self.obsm().contains_key(keys::SPATIAL) {
-            warnings.push("no obsm[\"spatial\"]: no graph can be built");
-        }
-        if self.tissue_image().is_none() && !self.obsm().contains_key(keys::IMAGE_FEATURES) {
-            warnings.push("no tissue image");
-        }
-        line("warning", warnings.into_iter().map(str::to_owned).collect())
+        line("warning", self.warnings())
     }
 }
 
@@ -68,4 +82,104 @@ impl fmt::Display for Uns {
             Self::Null => f.write_str("null"),
         }
     }
+}
+
+impl Dataset {
+    /// Bytes of X and the layers; what they share counts once.
+    pub fn bytes(&self) -> u64 {
+        let mut bytes = 0;
+        let mut sparse: Vec<&Csr> = Vec::new();
+        for m in std::iter::once(self.x()).chain(self.layers().values()) {
+            bytes += m.bytes();
+            if let Matrix::Sparse(m) = m {
+                let twice = sparse.iter().find(|other| other.shares_pattern(m));
+                bytes -= twice.map_or(0, |_| m.pattern_bytes());
+                sparse.push(m);
+            }
+        }
+        bytes
+    }
+
+    /// What of this dataset will hurt later.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut warn = |n: usize, what: &str| {
+            if n > 0 {
+                found.push(format!("{n} {what}"));
+            }
+        };
+        let repeated = |names: &[String]| names.len() - names.iter().collect::<BTreeSet<_>>().len();
+        warn(repeated(self.obs().index()), "repeated names of spots");
+        warn(repeated(self.var().index()), "repeated names of genes");
+        warn(self.controls(), "control features among the genes: drop them before normalising");
+        let values = self.layers().get(keys::COUNTS).unwrap_or(self.x()).csr();
+        let empty = values.row_positive().iter().filter(|&&n| n == 0).count();
+        warn(empty, "spots without counts: ds.filter(#{ min_counts: 1 }) drops them");
+        warn(self.without_neighbours(), "spots without neighbours");
+        let mut say = |so: bool, what: &str| {
+            if so {
+                found.push(what.to_owned());
+            }
+        };
+        say(self.counts().is_err(), "no counts: a count model will refuse it");
+        say(
+            !self.obsm().contains_key(keys::SPATIAL),
+            "no obsm[\"spatial\"]: no graph can be built",
+        );
+        let picture =
+            self.obsm().contains_key(keys::IMAGE_FEATURES) || self.tissue_image().is_some();
+        say(!picture, "no tissue image");
+        found
+    }
+
+    /// Features that are no genes, by their type where `var` has it, else by their names.
+    fn controls(&self) -> usize {
+        for column in ["feature_types", "feature_type"] {
+            if let Ok(types) = self.var().text(column) {
+                return types.iter().flatten().filter(|t| *t != GENE).count();
+            }
+        }
+        let is = |name: &&String| CONTROLS.iter().any(|c| name.starts_with(c));
+        self.var().index().iter().filter(is).count()
+    }
+
+    /// Spots that the graph of the dataset leaves alone or, without one, that lie far from all
+    /// others.
+    fn without_neighbours(&self) -> usize {
+        if let Some(graph) = self.obsp().get(keys::SPATIAL_CONNECTIVITIES) {
+            let (indptr, ..) = graph.parts();
+            return indptr.windows(2).filter(|w| w[0] == w[1]).count();
+        }
+        self.coordinates().map_or(0, |c| far(&c.xy.column(0).to_vec(), &c.xy.column(1).to_vec()))
+    }
+}
+
+/// Points with no other in their own field of a coarse grid nor in the eight around it. The spacing
+/// is that of as many points spread over the fields that a first grid finds taken.
+fn far(x: &[f64], y: &[f64]) -> usize {
+    let low = |v: &[f64]| v.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = |v: &[f64]| v.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let (x0, y0) = (low(x), low(y));
+    let (width, height) = (high(x) - x0, high(y) - y0);
+    let n = x.len() as f64;
+    if x.len() < 10 || width <= 0.0 || height <= 0.0 {
+        return 0;
+    }
+    let grid = |side: f64| {
+        let mut taken: BTreeMap<(i64, i64), usize> = BTreeMap::new();
+        for (x, y) in x.iter().zip(y) {
+            let field = (((x - x0) / side) as i64, ((y - y0) / side) as i64);
+            *taken.entry(field).or_default() += 1;
+        }
+        taken
+    };
+    // Ten points a field on average: what is empty then is no tissue.
+    let coarse = (10.0 * width * height / n).sqrt();
+    let spacing = (grid(coarse).len() as f64 * coarse * coarse / n).sqrt();
+    let fields = grid(FAR * spacing);
+    let around = |(a, b): (i64, i64)| {
+        let near = (-1..=1).flat_map(|i| (-1..=1).map(move |j| (a + i, b + j)));
+        near.filter_map(|f| fields.get(&f)).sum::<usize>()
+    };
+    fields.keys().filter(|f| around(**f) == 1).count()
 }

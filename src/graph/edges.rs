@@ -41,11 +41,33 @@ impl Graph {
     }
 
     /// From pairs `(target, source)` that are in range and no loops.
-    pub(super) fn new(n_nodes: usize, mut pairs: Vec<(u32, u32)>, rule: String) -> Self {
-        pairs.sort_unstable();
-        pairs.dedup();
-        let (targets, sources) = pairs.into_iter().unzip();
-        let mut graph = Self {
+    pub(super) fn new(n_nodes: usize, pairs: Vec<(u32, u32)>, rule: String) -> Self {
+        // Counted into place by target, then sorted by source among the few of each.
+        let mut first = vec![0_usize; n_nodes + 1];
+        pairs.iter().for_each(|p| first[p.0 as usize + 1] += 1);
+        (0..n_nodes).for_each(|t| first[t + 1] += first[t]);
+        let mut next = first.clone();
+        let mut all = vec![0; pairs.len()];
+        for (t, s) in pairs {
+            all[next[t as usize]] = s;
+            next[t as usize] += 1;
+        }
+        let (mut sources, mut targets) =
+            (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()));
+        let mut isolated = 0;
+        for t in 0..n_nodes {
+            let near = &mut all[first[t]..first[t + 1]];
+            near.sort_unstable();
+            isolated += usize::from(near.is_empty());
+            let before = sources.len();
+            for &s in near.iter() {
+                if sources.len() == before || sources.last() != Some(&s) {
+                    sources.push(s);
+                    targets.push(t as u32);
+                }
+            }
+        }
+        Self {
             n_nodes,
             sources,
             targets,
@@ -53,9 +75,45 @@ impl Graph {
             median_spacing: f64::NAN,
             unit: Unit::Unknown,
             um_per_unit: None,
-            isolated: 0,
+            isolated,
+        }
+    }
+
+    /// A graph as it stands in `obsp`, [N,N]: row = target, column = source. Weights other than
+    /// zero are edges; the diagonal is left out.
+    ///
+    /// # Errors
+    /// A matrix that is not square.
+    pub fn from_csr(m: &Csr) -> Result<Self> {
+        if m.nrows() != m.ncols() {
+            return Err(Error::new("taking a graph from a matrix")
+                .expected("a square matrix")
+                .found(format!("[{}, {}]", m.nrows(), m.ncols())));
+        }
+        let row = |t: usize| {
+            let (sources, weights) = m.row(t);
+            let edges =
+                sources.iter().zip(weights).filter(move |(s, w)| **s as usize != t && **w != 0.0);
+            edges.map(move |(&s, _)| (t as u32, s))
         };
-        graph.isolated = graph.degrees().iter().filter(|&&d| d == 0).count();
+        Ok(Self::new(m.nrows(), (0..m.nrows()).flat_map(row).collect(), "from obsp".into()))
+    }
+
+    /// Graphs of parts of the spots as one; each part with the places of its spots.
+    pub(super) fn join(n_nodes: usize, parts: &[(Vec<usize>, Self)]) -> Self {
+        let pairs = parts.iter().flat_map(|(at, g)| {
+            let place = |i: u32| at[i as usize] as u32;
+            g.targets.iter().zip(&g.sources).map(move |(&t, &s)| (place(t), place(s)))
+        });
+        let mut graph = Self::new(n_nodes, pairs.collect(), String::new());
+        if let Some((_, first)) = parts.first() {
+            graph.rule = format!("{}, {} samples apart", first.rule, parts.len());
+            graph.unit = first.unit;
+            graph.um_per_unit = first.um_per_unit;
+            let mut spacings: Vec<f64> = parts.iter().map(|p| p.1.median_spacing).collect();
+            spacings.sort_by(f64::total_cmp);
+            graph.median_spacing = spacings[spacings.len() / 2];
+        }
         graph
     }
 
@@ -93,9 +151,20 @@ impl Graph {
 
     /// The adjacency matrix, [N,N]: row = target, column = source, 1 for an edge.
     pub fn to_csr(&self) -> Csr {
+        self.weights(false)
+    }
+
+    /// The adjacency matrix with 1 for an edge, or with rows that add up to 1.
+    pub fn weights(&self, row_normalized: bool) -> Csr {
         let mut rows = vec![Vec::new(); self.n_nodes];
         for (&t, &s) in self.targets.iter().zip(&self.sources) {
             rows[t as usize].push((s, 1.0));
+        }
+        if row_normalized {
+            for row in &mut rows {
+                let share = 1.0 / row.len() as f32;
+                row.iter_mut().for_each(|e| e.1 = share);
+            }
         }
         Csr::from_rows(self.n_nodes, rows)
     }

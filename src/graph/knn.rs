@@ -17,11 +17,14 @@ pub struct KnnConfig {
     pub k: usize,
     /// Whether an edge also runs back. Without it every spot has exactly k neighbours.
     pub symmetric: bool,
+    /// The column of `obs` that says which sample a spot is of: no edge joins two samples. Without
+    /// it the one that `data::concat` has recorded.
+    pub sample_key: Option<String>,
 }
 
 impl Default for KnnConfig {
     fn default() -> Self {
-        Self { k: 6, symmetric: true }
+        Self { k: 6, symmetric: true, sample_key: None }
     }
 }
 
@@ -34,7 +37,7 @@ impl Default for KnnConfig {
 /// `k` outside 1..N, fewer than two spots, coordinates that are not finite.
 pub fn knn(coordinates: &Coordinates, config: &KnnConfig) -> Result<Graph> {
     let doing = "building the kNN graph";
-    let KnnConfig { k, symmetric } = *config;
+    let KnnConfig { k, symmetric, .. } = *config;
     let places = Places::new(coordinates, doing)?;
     let n = places.len();
     if k == 0 || k >= n {
@@ -43,17 +46,12 @@ pub fn knn(coordinates: &Coordinates, config: &KnnConfig) -> Result<Graph> {
             .found(format!("k = {k}")));
     }
     report::refuse_dense(doing, k as f64, coordinates, || places.spacing())?;
-    let neighbours: Vec<Vec<(f64, u32)>> =
-        (0..n).into_par_iter().map(|i| places.nearest(i, k)).collect();
-    let mut pairs = Vec::with_capacity(n * k * if symmetric { 2 } else { 1 });
-    for (i, near) in neighbours.iter().enumerate() {
-        for &(_, j) in near {
-            pairs.push((i as u32, j));
-            if symmetric {
-                pairs.push((j, i as u32));
-            }
-        }
-    }
+    // Pairs come in any order; the graph sorts them.
+    let join = |&i: &u32| {
+        let near = places.nearest(i as usize, k).into_iter();
+        near.flat_map(move |(_, j)| [Some((i, j)), symmetric.then_some((j, i))]).flatten()
+    };
+    let pairs = places.walk().par_iter().flat_map_iter(join).collect();
     let kind = if symmetric { "symmetric" } else { "directed" };
     report::finish(
         doing,

@@ -8,8 +8,10 @@ mod knn;
 mod places;
 mod radius;
 mod report;
+mod samples;
 
 pub use delaunay::delaunay;
 pub use edges::Graph;
 pub use knn::{KnnConfig, knn};
 pub use radius::{RadiusConfig, radius};
+pub use samples::{SampleConfig, per_sample};

@@ -8,14 +8,16 @@
 //! The crates at hand decompose dense matrices, or take a sparse one that cannot be centred and
 //! scaled without filling up.
 
-use nalgebra::DMatrix;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
+use super::tridiagonal;
 use crate::base::{Error, Kind, Result, interrupt, seed};
 
 /// Residual of an eigenpair, relative to the largest eigenvalue.
 const TOLERANCE: f64 = 1e-10;
+/// Steps between looks at whether the pairs have converged.
+const STEPS: usize = 16;
 
 /// The `k` largest eigenvalues, descending, and their unit vectors, each of length `dim`, of the
 /// positive semidefinite `apply`, which has rank `rank` at most.
@@ -30,10 +32,10 @@ pub(super) fn largest(
     let mut random = seed::rng(seed, 0);
     let mut draw = || (0..dim).map(|_| StandardNormal.sample(&mut random)).collect::<Vec<f64>>();
     let mut basis: Vec<Vec<f64>> = Vec::new();
-    let (mut diagonal, mut beside) = (Vec::new(), Vec::new());
+    let (mut diagonal, mut beside): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
     let mut next = draw();
     normalise(&mut next);
-    let mut check_at = 2 * k + 20;
+    let mut check_at = 2 * k + STEPS;
     loop {
         interrupt::check(doing)?;
         basis.push(next);
@@ -47,22 +49,23 @@ pub(super) fn largest(
                 .found(alpha.to_string()));
         }
         diagonal.push(alpha);
+        subtract(&mut next, alpha, &basis[m - 1]);
+        if let (Some(&beta), true) = (beside.last(), m > 1) {
+            subtract(&mut next, beta, &basis[m - 2]);
+        }
         orthogonalise(&mut next, &basis);
         let mut beta = normalise(&mut next);
         let largest = diagonal.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
         // The dimension for which all that can be found has been found.
         let full = m == dim || m > rank;
         if m >= check_at || full {
-            let eigen = tridiagonal(&diagonal, &beside);
-            let residual = |i: usize| beta * eigen[i].1[m - 1].abs();
-            if full || (0..k).all(|i| residual(i) <= TOLERANCE * eigen[0].0) {
-                return Ok(eigen
-                    .into_iter()
-                    .take(k)
-                    .map(|(value, y)| (value.max(0.0), combine(&basis, &y)))
-                    .collect());
+            let (values, last) = tridiagonal::eigen(&diagonal, &beside, &[m - 1])
+                .ok_or_else(|| Error::new(doing).kind(Kind::Numeric).found("no convergence"))?;
+            let residual = |i: usize| beta * last[i][0].abs();
+            if full || (0..k).all(|i| residual(i) <= TOLERANCE * values[0]) {
+                return pairs(doing, &basis, &diagonal, &beside, k);
             }
-            check_at += check_at / 2;
+            check_at += STEPS;
         }
         if beta <= f64::EPSILON * dim as f64 * largest {
             // An invariant subspace: go on outside it.
@@ -76,8 +79,39 @@ pub(super) fn largest(
     }
 }
 
+fn pairs(
+    doing: &str,
+    basis: &[Vec<f64>],
+    diagonal: &[f64],
+    beside: &[f64],
+    k: usize,
+) -> Result<Vec<(f64, Vec<f64>)>> {
+    let all: Vec<usize> = (0..diagonal.len()).collect();
+    let (values, vectors) = tridiagonal::eigen(diagonal, beside, &all)
+        .ok_or_else(|| Error::new(doing).kind(Kind::Numeric).found("no convergence"))?;
+    Ok(values
+        .into_par_iter()
+        .zip(vectors)
+        .take(k)
+        .map(|(value, y)| (value.max(0.0), combine(basis, &y)))
+        .collect())
+}
+
 fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
+    // Four sums side by side: one would wait for itself at every step.
+    let (a4, a1) = a.as_chunks::<4>();
+    let (b4, b1) = b.as_chunks::<4>();
+    let mut sums = [0.0; 4];
+    for (x, y) in a4.iter().zip(b4) {
+        for l in 0..4 {
+            sums[l] += x[l] * y[l];
+        }
+    }
+    sums.iter().sum::<f64>() + a1.iter().zip(b1).map(|(x, y)| x * y).sum::<f64>()
+}
+
+fn subtract(v: &mut [f64], part: f64, q: &[f64]) {
+    v.iter_mut().zip(q).for_each(|(x, y)| *x -= part * y);
 }
 
 /// Scales to length 1 and returns the length before.
@@ -89,34 +123,22 @@ fn normalise(v: &mut [f64]) -> f64 {
     length
 }
 
-/// Takes out of `v` what the basis spans; twice, which is enough (Kahan).
+/// Takes out of `v` what the basis spans; a second time where the first took so much that its own
+/// rounding shows (Kahan: twice is enough).
 fn orthogonalise(v: &mut [f64], basis: &[Vec<f64>]) {
     for _ in 0..2 {
-        let parts: Vec<f64> = basis.par_iter().map(|q| dot(q, v)).collect();
+        let before = dot(v, v);
+        let parts: Vec<f64> = basis.par_iter().with_min_len(16).map(|q| dot(q, v)).collect();
         v.par_chunks_mut(512).enumerate().for_each(|(c, chunk)| {
             for (q, part) in basis.iter().zip(&parts) {
                 let q = &q[c * 512..c * 512 + chunk.len()];
                 chunk.iter_mut().zip(q).for_each(|(x, y)| *x -= part * y);
             }
         });
+        if dot(v, v) > 0.5 * before {
+            return;
+        }
     }
-}
-
-/// Eigenpairs of the symmetric tridiagonal matrix, the largest first.
-fn tridiagonal(diagonal: &[f64], beside: &[f64]) -> Vec<(f64, Vec<f64>)> {
-    let m = diagonal.len();
-    let mut t = DMatrix::from_diagonal(&diagonal.to_vec().into());
-    for (i, &b) in beside.iter().take(m - 1).enumerate() {
-        t[(i, i + 1)] = b;
-        t[(i + 1, i)] = b;
-    }
-    let eigen = t.symmetric_eigen();
-    let mut order: Vec<usize> = (0..m).collect();
-    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
-    order
-        .into_iter()
-        .map(|i| (eigen.eigenvalues[i], eigen.eigenvectors.column(i).iter().copied().collect()))
-        .collect()
 }
 
 fn combine(basis: &[Vec<f64>], weights: &[f64]) -> Vec<f64> {

@@ -43,6 +43,13 @@ pub(super) fn numbers(value: &Dynamic, what: &str) -> Result<Vec<f64>> {
     table::numbers(&column(value, what)?)
 }
 
+/// Texts from an array of them.
+pub(super) fn texts(values: Array, what: &str) -> Result<Vec<String>> {
+    rhai::serde::from_dynamic(&values.into()).map_err(|e| {
+        Error::new(format!("reading {what}")).expected("an array of texts").found(e.to_string())
+    })
+}
+
 /// Groups, one a row, from a column, a tensor or an array.
 pub(super) fn groups(value: &Dynamic, what: &str) -> Result<Vec<Option<String>>> {
     table::texts(&column(value, what)?)

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use rhai::Map;
 use rhai::plugin::*;
+use rhai::{Array, Dynamic, Map};
 
 use super::convert::{self, Outcome, map, parse};
 use super::dataset::Dataset;
 use super::table::Table;
+use crate::base::{Error, Result};
 use crate::data::frame;
+use crate::data::{self, ConcatConfig};
 use crate::io;
 use crate::io::legacy_st::LegacyStConfig;
 use crate::io::loom::LoomConfig;
@@ -267,4 +269,31 @@ pub(super) mod functions {
     pub fn write_npz(path: &str, arrays: Map) -> Outcome<()> {
         Ok(io::npz::write_arrays(Path::new(path), &convert::arrays(arrays)?)?)
     }
+    /// Puts several samples below each other, with the name of the sample in a column of `obs`.
+    ///
+    /// ```rhai
+    /// let both = data::concat([ds, ds], #{ key: "sample", names: ["a", "b"] })
+    /// both.n_obs                      // => 120
+    /// ```
+    ///
+    /// Graphs of the result have no edges between samples. Coordinates in different units are an
+    /// error, and so is having no gene in common.
+    #[rhai_fn(return_raw)]
+    pub fn concat(samples: Array, options: Map) -> Outcome<Dataset> {
+        let config = parse::<ConcatConfig>(options, "concat")?;
+        let samples = datasets(samples)?;
+        let held: Vec<_> = samples.iter().map(Dataset::get).collect();
+        let all: Vec<&data::Dataset> = held.iter().map(|d| &**d).collect();
+        Ok(Dataset::new(data::concat(&all, &config)?))
+    }
+}
+
+fn datasets(values: Array) -> Result<Vec<Dataset>> {
+    let dataset = |v: Dynamic| {
+        let found = v.type_name().to_owned();
+        v.try_cast::<Dataset>().ok_or_else(|| {
+            Error::new("joining samples").expected("an array of datasets").found(found)
+        })
+    };
+    values.into_iter().map(dataset).collect()
 }

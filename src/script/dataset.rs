@@ -5,15 +5,19 @@ use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 
-use rhai::Map;
 use rhai::plugin::*;
+use rhai::{Array, Map};
 
-use super::convert::{Outcome, parse};
+use super::convert::{Outcome, parse, texts};
+use super::graph::Pairs;
 use super::slots::{Axis, Layers, Matrices, Rows, Tree};
 use super::values::Matrix;
 use crate::base::progress;
 use crate::data::frame;
-use crate::prep::{self, FilterConfig, HvgConfig};
+use crate::prep::{
+    self, FilterConfig, HvgConfig, NormalizeConfig, PcaConfig, QcConfig, ScaleConfig,
+    ScoreGenesConfig,
+};
 use crate::{data, io};
 
 /// A handle: two variables may hold the same dataset, and a change through one shows in both.
@@ -126,6 +130,17 @@ pub(super) mod methods {
         Layers { ds: ds.clone() }
     }
 
+    /// Sparse matrices of pairs of spots, [N,N], read and set as graphs.
+    ///
+    /// ```rhai
+    /// ds.obsp["spatial_connectivities"] = g
+    /// ds.obsp.names()                 // => ["spatial_connectivities"]
+    /// ```
+    #[rhai_fn(get = "obsp")]
+    pub fn obsp(ds: &mut Dataset) -> Pairs {
+        Pairs { ds: ds.clone() }
+    }
+
     /// What else the dataset says of itself: a tree of values, read as `ds.uns["a"]["b"]`.
     ///
     /// ```rhai
@@ -140,7 +155,7 @@ pub(super) mod methods {
     /// Drops spots with few counts or genes, then genes seen in few spots.
     ///
     /// ```rhai
-    /// ds.filter(#{ min_counts: 1, min_spots: 1 })
+    /// ds.filter(#{ min_counts: 1, min_spots: 1, obs: #{ purity: #{ max: 1.0 } } })
     /// ```
     ///
     /// Bounds that leave nothing are an error, and the dataset is then as it was.
@@ -206,6 +221,69 @@ pub(super) mod methods {
         Ok(ds.clone())
     }
 
+    /// Scales each spot's counts as scanpy's `normalize_total` does, to their median by default.
+    ///
+    /// ```rhai
+    /// ds.normalize_total(#{ exclude_highly_expressed: true, max_fraction: 0.5 })
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn normalize_total(ds: &mut Dataset, options: Map) -> Outcome<Dataset> {
+        prep::normalize(&mut ds.edit(), &parse::<NormalizeConfig>(options, "normalize_total")?)?;
+        Ok(ds.clone())
+    }
+
+    /// Divides each gene of X by its standard deviation; what is zero stays zero.
+    ///
+    /// ```rhai
+    /// ds.normalize().log1p().scale(#{ max_value: 10 })
+    /// ```
+    ///
+    /// Taking the means away too (`zero_center: true`) is refused, because it fills X up; `ds.pca(#{
+    /// scale: true })` does both without.
+    #[rhai_fn(return_raw)]
+    pub fn scale(ds: &mut Dataset, options: Map) -> Outcome<Dataset> {
+        prep::scale(&mut ds.edit(), &parse::<ScaleConfig>(options, "scale")?)?;
+        Ok(ds.clone())
+    }
+
+    /// Writes figures of quality into `obs` and `var`, named as scanpy's `calculate_qc_metrics`
+    /// names them.
+    ///
+    /// ```rhai
+    /// ds.qc(#{ percent_top: [10], prefixes: #{ mt: ["MT-", "mt-"] } })
+    /// ds.obs.names().contains("pct_counts_mt")   // => true
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn qc(ds: &mut Dataset, options: Map) -> Outcome<Dataset> {
+        prep::qc(&mut ds.edit(), &parse::<QcConfig>(options, "qc")?)?;
+        Ok(ds.clone())
+    }
+
+    /// Scores a set of genes into a column of `obs`, as scanpy's `score_genes` does.
+    ///
+    /// ```rhai
+    /// ds.normalize().log1p()
+    /// ds.score_genes([ds.var.index()[0]], #{ score_name: "program", ctrl_size: 5 })
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn score_genes(ds: &mut Dataset, genes: Array, options: Map) -> Outcome<Dataset> {
+        let config = parse::<ScoreGenesConfig>(options, "score_genes")?;
+        prep::score_genes(&mut ds.edit(), &texts(genes, "genes")?, &config)?;
+        Ok(ds.clone())
+    }
+
+    /// Computes principal components into `obsm["X_pca"]`, `varm["PCs"]` and `uns["pca"]`.
+    ///
+    /// ```rhai
+    /// ds.normalize().log1p().pca(#{ n_components: 5, solver: "randomized" })
+    /// ds.obsm["X_pca"].shape          // => [60, 5]
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn pca(ds: &mut Dataset, options: Map) -> Outcome<Dataset> {
+        prep::run_pca(&mut ds.edit(), &parse::<PcaConfig>(options, "pca")?)?;
+        Ok(ds.clone())
+    }
+
     /// Takes the natural logarithm of 1 + X.
     ///
     /// ```rhai
@@ -220,7 +298,7 @@ pub(super) mod methods {
         Ok(ds.clone())
     }
 
-    /// Keeps the genes that vary most, by the rule of Seurat or of Seurat v3.
+    /// Keeps the genes that vary most, by the rule of Seurat, Cell Ranger or Seurat v3.
     ///
     /// ```rhai
     /// ds.select_hvg(#{ n_top: 20, flavor: "seurat_v3" })

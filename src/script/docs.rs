@@ -10,11 +10,12 @@ use serde_json::Value;
 use super::bind::Part;
 use super::model::GvaeOptions;
 use super::{PARTS, STDLIB};
-use crate::analysis::{GmmConfig, KmeansConfig};
+use crate::analysis::{GmmConfig, KmeansConfig, MoranConfig};
 use crate::base::nearest;
 use crate::batch::gvae::DataConfig;
 use crate::batch::image::EncodeConfig;
-use crate::graph::{KnnConfig, RadiusConfig};
+use crate::data::ConcatConfig;
+use crate::graph::{KnnConfig, RadiusConfig, SampleConfig};
 use crate::io::export::XeniumGroupsConfig;
 use crate::io::legacy_st::LegacyStConfig;
 use crate::io::loom::LoomConfig;
@@ -28,7 +29,9 @@ use crate::io::visium::VisiumConfig;
 use crate::io::visium_hd::VisiumHdConfig;
 use crate::io::xenium::XeniumConfig;
 use crate::plot::{CurvesConfig, SpatialConfig};
-use crate::prep::{FilterConfig, HvgConfig, PcaConfig};
+use crate::prep::{
+    FilterConfig, HvgConfig, NormalizeConfig, PcaConfig, QcConfig, ScaleConfig, ScoreGenesConfig,
+};
 use crate::sim::TissueConfig;
 use crate::train::Fit;
 
@@ -56,9 +59,18 @@ const OPTIONS: &[(&str, Schema)] = &[
     ("Rows.to_xenium_explorer", schema::<XeniumGroupsConfig>),
     ("Dataset.filter", schema::<FilterConfig>),
     ("Dataset.select_hvg", schema::<HvgConfig>),
+    ("data::concat", schema::<ConcatConfig>),
+    ("Dataset.normalize_total", schema::<NormalizeConfig>),
+    ("Dataset.scale", schema::<ScaleConfig>),
+    ("Dataset.qc", schema::<QcConfig>),
+    ("Dataset.score_genes", schema::<ScoreGenesConfig>),
+    ("Dataset.pca", schema::<PcaConfig>),
     ("prep::pca", schema::<PcaConfig>),
+    ("prep::gene_scores", schema::<ScoreGenesConfig>),
     ("graph::knn", schema::<KnnConfig>),
     ("graph::radius", schema::<RadiusConfig>),
+    ("graph::delaunay", schema::<SampleConfig>),
+    ("Graph.moran", schema::<MoranConfig>),
     ("image::encode", schema::<EncodeConfig>),
     ("sim::tissue", schema::<TissueConfig>),
     ("models::prepare", schema::<DataConfig>),

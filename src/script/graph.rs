@@ -3,14 +3,17 @@
 use std::fmt;
 use std::rc::Rc;
 
-use rhai::Map;
 use rhai::plugin::*;
+use rhai::{Array, Dynamic, Map};
 
 use super::convert::{Outcome, parse};
 use super::dataset::Dataset;
+use super::table::Table;
 use super::tensor::Tensor;
-use crate::analysis;
-use crate::graph::{self, KnnConfig, RadiusConfig};
+use crate::analysis::{self, MoranConfig};
+use crate::base::{Error, Kind, nearest};
+use crate::data::keys;
+use crate::graph::{self, KnnConfig, RadiusConfig, SampleConfig};
 
 /// A handle; graphs never change.
 #[derive(Clone)]
@@ -32,9 +35,21 @@ impl fmt::Display for Graph {
     }
 }
 
+/// `ds.obsp`.
+#[derive(Clone)]
+pub(super) struct Pairs {
+    pub ds: Dataset,
+}
+
+impl fmt::Display for Pairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.ds.get().obsp().keys().cloned().collect::<Vec<_>>().join(", "))
+    }
+}
+
 #[export_module(manifest)]
 pub(super) mod functions {
-    /// Joins each spot with its nearest others.
+    /// Joins each spot with its nearest others; spots of different samples are not joined.
     ///
     /// ```rhai
     /// graph::knn(ds, #{ k: 6 }).n_spots   // => 60
@@ -44,7 +59,8 @@ pub(super) mod functions {
     #[rhai_fn(return_raw)]
     pub fn knn(ds: Dataset, options: Map) -> Outcome<Graph> {
         let config = parse::<KnnConfig>(options, "knn")?;
-        Ok(Graph::new(graph::knn(&ds.get().coordinates()?, &config)?))
+        let key = config.sample_key.as_deref();
+        Ok(Graph::new(graph::per_sample(&ds.get(), key, |at| graph::knn(at, &config))?))
     }
 
     /// Joins spots that are closer than a radius, in the unit of `obsm["spatial"]`.
@@ -57,7 +73,7 @@ pub(super) mod functions {
     #[rhai_fn(return_raw)]
     pub fn radius(ds: Dataset, options: Map) -> Outcome<Graph> {
         let config = parse::<RadiusConfig>(options, "radius")?;
-        Ok(Graph::new(graph::radius(&ds.get().coordinates()?, &config)?))
+        Ok(Graph::new(graph::per_sample(&ds.get(), None, |at| graph::radius(at, &config))?))
     }
 
     /// Joins the corners of the triangles of Delaunay's triangulation.
@@ -66,8 +82,21 @@ pub(super) mod functions {
     /// graph::delaunay(ds).n_edges > 60    // => true
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn delaunay(ds: Dataset) -> Outcome<Graph> {
-        Ok(Graph::new(graph::delaunay(&ds.get().coordinates()?)?))
+    pub fn delaunay(ds: Dataset, options: Map) -> Outcome<Graph> {
+        let config = parse::<SampleConfig>(options, "delaunay")?;
+        let key = config.sample_key.as_deref();
+        Ok(Graph::new(graph::per_sample(&ds.get(), key, graph::delaunay)?))
+    }
+
+    /// The graph that a dataset holds, as `obsp["spatial_connectivities"]`.
+    ///
+    /// ```rhai
+    /// ds.obsp["spatial_connectivities"] = g
+    /// graph::of(ds).n_edges == g.n_edges   // => true
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn of(ds: Dataset) -> Outcome<Graph> {
+        pairs::graph(&mut Pairs { ds }, keys::SPATIAL_CONNECTIVITIES)
     }
 }
 
@@ -113,5 +142,59 @@ pub(super) mod methods {
     pub fn smooth(g: &mut Graph, values: Tensor) -> Outcome<Tensor> {
         let mean = analysis::neighbour_mean(values.matrix()?.view(), &g.0, true)?;
         Ok(Tensor::of_matrix(mean.view()))
+    }
+
+    /// Moran's I of genes over the graph, the greatest first: a table of `gene` and `I`.
+    ///
+    /// ```rhai
+    /// ds.normalize().log1p()
+    /// g.moran(ds, #{ genes: ds.var.index() })["I"].len()   // => 40
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn moran(g: &mut Graph, ds: Dataset, options: Map) -> Outcome<Table> {
+        let config = parse::<MoranConfig>(options, "moran")?;
+        Ok(Table(Rc::new(analysis::moran(&ds.get(), &g.0, &config)?)))
+    }
+}
+
+#[export_module(manifest)]
+#[expect(clippy::unwrap_used, reason = "in what the macro writes")]
+pub(super) mod pairs {
+    /// The names of the matrices of pairs.
+    ///
+    /// ```rhai
+    /// ds.obsp.names()                 // => []
+    /// ```
+    pub fn names(p: &mut Pairs) -> Array {
+        p.ds.get().obsp().keys().map(|k| Dynamic::from(k.clone())).collect()
+    }
+
+    /// The graph of a name; weights other than zero are edges.
+    ///
+    /// ```rhai
+    /// ds.obsp["near"] = g
+    /// ds.obsp["near"].n_spots         // => 60
+    /// ```
+    #[rhai_fn(index_get, return_raw)]
+    pub fn graph(p: &mut Pairs, name: &str) -> Outcome<Graph> {
+        let ds = p.ds.get();
+        let found = ds.obsp().get(name).ok_or_else(|| {
+            Error::new(format!("looking up obsp[\"{name}\"]"))
+                .kind(Kind::Missing)
+                .expected("a matrix of that name")
+                .found("none")
+                .advice(nearest::advice(name, ds.obsp().keys().map(String::as_str)))
+        })?;
+        Ok(Graph::new(graph::Graph::from_csr(found)?))
+    }
+
+    /// Sets a matrix of pairs from a graph, 1 for each edge.
+    ///
+    /// ```rhai
+    /// ds.obsp["spatial_connectivities"] = g
+    /// ```
+    #[rhai_fn(index_set, return_raw)]
+    pub fn set_graph(p: &mut Pairs, name: &str, graph: Graph) -> Outcome<()> {
+        Ok(p.ds.edit().set_obsp(name, graph.core().to_csr())?)
     }
 }

@@ -84,6 +84,7 @@ const PARTS: &[Part] = &[
         "`ds.layers`: other values of the shape of X.",
         exported_manifest!(slots::layers),
     ),
+    part("Pairs", "`ds.obsp`: graphs that the dataset holds.", exported_manifest!(graph::pairs)),
     part("Tree", "`ds.uns`: a tree of other values.", exported_manifest!(slots::tree)),
     part(
         "Matrix",
@@ -120,6 +121,7 @@ fn install(engine: &mut Engine) {
     object::<slots::Rows>(engine, "Rows");
     object::<slots::Matrices>(engine, "Matrices");
     object::<slots::Layers>(engine, "Layers");
+    object::<graph::Pairs>(engine, "Pairs");
     object::<slots::Tree>(engine, "Tree");
     object::<values::Matrix>(engine, "Matrix");
     object::<column::Column>(engine, "Column");

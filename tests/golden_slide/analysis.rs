@@ -71,7 +71,9 @@ fn scores_match_scikit_learn() {
 #[test]
 fn baselines_on_the_layers() {
     let Some(slide) = slide() else { return };
-    let graph = knn(&slide.coordinates(), &KnnConfig { k: 18, symmetric: false }).unwrap();
+    let graph =
+        knn(&slide.coordinates(), &KnnConfig { k: 18, symmetric: false, ..KnnConfig::default() })
+            .unwrap();
     let ari = |x: &Array2<f64>, seed: u64| {
         let fit = gmm(x.view(), &GmmConfig { seed, ..GmmConfig::default() }).unwrap();
         let domain: Vec<Option<String>> = fit.labels.iter().map(|l| Some(l.to_string())).collect();

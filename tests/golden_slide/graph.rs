@@ -11,7 +11,7 @@ fn at(points: &[[f64; 2]]) -> Coordinates {
 }
 
 fn directed(k: usize) -> KnnConfig {
-    KnnConfig { k, symmetric: false }
+    KnnConfig { k, symmetric: false, ..KnnConfig::default() }
 }
 
 fn is_symmetric(graph: &Graph) -> bool {
@@ -195,7 +195,7 @@ proptest! {
         }
         prop_assert_eq!(graph.sources(), &expected[..]);
         prop_assert!(is_sound(&graph));
-        let both = knn(&c, &KnnConfig { k, symmetric: true }).unwrap();
+        let both = knn(&c, &KnnConfig { k, symmetric: true, ..KnnConfig::default() }).unwrap();
         prop_assert!(is_symmetric(&both) && is_sound(&both));
 
         let within = |i: usize, j: usize| i != j && squared(i, j) <= (reach * reach) as i32;

@@ -4,4 +4,4 @@
 mod analysis;
 mod graph;
 mod prep;
-mod slide;
+pub mod slide;

@@ -171,7 +171,8 @@ fn hvg_takes_what_there_is_and_refuses_the_wrong_values() {
     let v3 = HvgConfig { n_top: 100, ..HvgConfig::default() };
     // Gene 2 does not vary and is never selected.
     assert_eq!(hvg(&ds, &v3).unwrap().positions, [0, 1, 3]);
-    let seurat = HvgConfig { flavor: HvgFlavor::Seurat, n_top: 2, subset: false };
+    let seurat =
+        HvgConfig { flavor: HvgFlavor::Seurat, n_top: 2, subset: false, ..HvgConfig::default() };
     assert!(hvg(&ds, &seurat).unwrap_err().to_string().contains("log1p"));
     assert!(hvg(&ds, &HvgConfig { n_top: 0, ..v3.clone() }).is_err());
     assert!(hvg(&tiny(&[&[1.0, 2.0], &[1.0, 2.0]]), &v3).unwrap_err().to_string().contains("vary"));
