@@ -144,7 +144,7 @@ fn beside(matrix: PathBuf) -> Result<Files> {
 fn assemble(files: &Files) -> Result<Dataset> {
     let market = Market::open(&files.matrix)?;
     // A table that is longer than the matrix is wide or high needs no reading to its end.
-    let most = market.rows.max(market.columns) as usize + 1;
+    let most = market.rows.max(market.columns) as usize + 2;
     let barcodes = columns(&files.barcodes, 1, most)?.swap_remove(0);
     let mut features = columns(&files.features, 3, most)?.into_iter();
     let ids = features.next().unwrap_or_default();
