@@ -153,7 +153,7 @@ pub(super) mod methods {
     #[rhai_fn(return_raw)]
     pub fn moran(g: &mut Graph, ds: Dataset, options: Map) -> Outcome<Table> {
         let config = parse::<MoranConfig>(options, "moran")?;
-        Ok(Table(Rc::new(analysis::moran(&ds.get(), &g.0, &config)?)))
+        Ok(Table::new(analysis::moran(&ds.get(), &g.0, &config)?))
     }
 }
 
