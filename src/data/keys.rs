@@ -4,6 +4,15 @@
 pub const SPATIAL: &str = "spatial";
 /// `uns`: what unit `obsm["spatial"]` is in, `"px"` or `"um"`, where a reader knows it.
 pub const SPATIAL_UNIT: &str = "spatial_unit";
+/// `uns`: micrometres a unit of `obsm["spatial"]` where that is pixels and the scale was stated;
+/// 0 where it is not known, whatever the diameter of a spot.
+pub const SPATIAL_UM_PER_PX: &str = "spatial_um_per_px";
+/// `obsm`: full-resolution pixels of the attached image, where `obsm["spatial"]` is something else.
+/// `uns`: how they were computed.
+pub const SPATIAL_PX: &str = "spatial_px";
+/// `uns`: micrometres a pixel of the image that a reader of an instrument's folder found beside
+/// positions in micrometres (the DAPI image of a Xenium).
+pub const PIXEL_SIZE_UM: &str = "pixel_size_um";
 /// `obsm`: image features, [N,F].
 pub const IMAGE_FEATURES: &str = "image_features";
 /// `uns`: the names of the columns of `obsm["image_features"]`.

@@ -13,6 +13,9 @@ const SINGULAR: f64 = 1e-12;
 /// The same for landmarks: how thin their spread across the line that fits them best may be.
 const FLAT: f64 = 1e-9;
 
+/// A position, and where it should come to lie.
+pub type Landmark = ([f64; 2], [f64; 2]);
+
 /// x' = a x + b y + c, y' = d x + e y + f; never singular, always finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Affine([[f64; 3]; 2]);
@@ -104,7 +107,7 @@ impl Affine {
     ///
     /// # Errors
     /// Fewer than three pairs; positions on a line; numbers that are not finite.
-    pub fn fit(pairs: &[([f64; 2], [f64; 2])]) -> Result<(Self, f64)> {
+    pub fn fit(pairs: &[Landmark]) -> Result<(Self, f64)> {
         let doing = "fitting an affine map to landmarks";
         if pairs.len() < 3 {
             return Err(Error::new(doing)
@@ -113,7 +116,7 @@ impl Affine {
                 .advice("Three that are far apart fix a map, more show how well it fits"));
         }
         let n = pairs.len() as f64;
-        let mean = |f: &dyn Fn(&([f64; 2], [f64; 2])) -> f64| pairs.iter().map(f).sum::<f64>() / n;
+        let mean = |f: &dyn Fn(&Landmark) -> f64| pairs.iter().map(f).sum::<f64>() / n;
         let from = [mean(&|p| p.0[0]), mean(&|p| p.0[1])];
         let to = [mean(&|p| p.1[0]), mean(&|p| p.1[1])];
         // Sums of products of what is left without the means: of `from` with itself, and with `to`.
@@ -144,8 +147,7 @@ impl Affine {
             let b = cross[i][0] * inverse[0][1] + cross[i][1] * inverse[1][1];
             [a, b, to[i] - a * from[0] - b * from[1]]
         };
-        let map =
-            Self::new([row(0), row(1), [0.0, 0.0, 1.0]]).map_err(|e| e.within(doing))?;
+        let map = Self::new([row(0), row(1), [0.0, 0.0, 1.0]]).map_err(|e| e.within(doing))?;
         let left = mean(&|(p, q)| {
             let [x, y] = map.apply(*p);
             (x - q[0]).powi(2) + (y - q[1]).powi(2)

@@ -9,6 +9,6 @@ mod raster;
 pub mod slide;
 pub mod stain;
 
-pub use affine::Affine;
+pub use affine::{Affine, Landmark};
 pub use raster::{Raster, Samples};
 pub use slide::{RegionConfig, Slide, ThumbnailConfig};

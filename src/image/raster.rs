@@ -60,6 +60,22 @@ impl Raster {
         }
     }
 
+    /// The values of a pixel.
+    ///
+    /// # Errors
+    /// A place outside.
+    pub fn pixel(&self, x: i64, y: i64) -> Result<Vec<i64>> {
+        let at = (usize::try_from(x).ok(), usize::try_from(y).ok());
+        match at {
+            (Some(x), Some(y)) if x < self.width && y < self.height => {
+                Ok((0..self.channels).map(|k| i64::from(self.get(x, y, k))).collect())
+            }
+            _ => Err(Error::new("looking up a pixel")
+                .expected(format!("a place within {} x {} px", self.width, self.height))
+                .found(format!("({x}, {y})"))),
+        }
+    }
+
     /// Copies what `from` shares with this raster when its first pixel lies at (x, y) here. Both
     /// have the same channels and bits; otherwise nothing is copied.
     pub(crate) fn paste(&mut self, from: &Raster, x: i64, y: i64) {

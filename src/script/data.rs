@@ -7,6 +7,8 @@ use rhai::plugin::*;
 
 use super::convert::{Outcome, parse};
 use super::dataset::Dataset;
+use super::slide::Slide;
+use crate::batch::slide::{self, AlignConfig};
 use crate::io;
 use crate::io::legacy_st::LegacyStConfig;
 use crate::io::loom::LoomConfig;
@@ -109,5 +111,25 @@ pub(super) mod functions {
     pub fn read_numpy(path: &str, options: Map) -> Outcome<Dataset> {
         let config = parse::<NumpyConfig>(options, "read_numpy")?;
         Ok(Dataset::new(io::numpy::read_with(Path::new(path), &config)?))
+    }
+
+    /// Brings positions onto a slide: `obsm["spatial_px"]` holds its full-resolution pixels.
+    ///
+    /// ```rhai
+    /// let slide = image::open("slide.ome.tif")
+    /// ds.set_unit("um")
+    /// data::align(ds, slide, #{ file: "alignment.csv", pixel_size_um: 2.0 })
+    /// plot::overlay(ds, slide).save("overlay.png")
+    /// ```
+    ///
+    /// `file` is what Xenium Explorer exports, `landmarks` are at least three places in both,
+    /// `matrix` is any other affine map; without one of them only the size of a pixel counts.
+    /// Positions of which most lie outside the slide are an error that says whether the inverse
+    /// would fit.
+    #[rhai_fn(return_raw)]
+    pub fn align(ds: Dataset, slide: Slide, options: Map) -> Outcome<Dataset> {
+        let config = parse::<AlignConfig>(options, "align")?;
+        slide::align(&mut ds.edit(), slide.core(), &config)?;
+        Ok(ds)
     }
 }

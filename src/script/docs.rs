@@ -14,7 +14,9 @@ use crate::analysis::{GmmConfig, KmeansConfig};
 use crate::base::nearest;
 use crate::batch::gvae::DataConfig;
 use crate::batch::image::EncodeConfig;
+use crate::batch::slide::{AlignConfig, AttachConfig};
 use crate::graph::{KnnConfig, RadiusConfig};
+use crate::image::{RegionConfig, ThumbnailConfig};
 use crate::io::legacy_st::LegacyStConfig;
 use crate::io::loom::LoomConfig;
 use crate::io::mex::MexConfig;
@@ -22,7 +24,7 @@ use crate::io::numpy::NumpyConfig;
 use crate::io::text_counts::TextCountsConfig;
 use crate::io::visium_hd::VisiumHdConfig;
 use crate::io::xenium::XeniumConfig;
-use crate::plot::{CurvesConfig, SpatialConfig};
+use crate::plot::{CurvesConfig, OverlayConfig, SpatialConfig};
 use crate::prep::{FilterConfig, HvgConfig, PcaConfig};
 use crate::sim::TissueConfig;
 use crate::train::Fit;
@@ -49,6 +51,11 @@ const OPTIONS: &[(&str, Schema)] = &[
     ("graph::knn", schema::<KnnConfig>),
     ("graph::radius", schema::<RadiusConfig>),
     ("image::encode", schema::<EncodeConfig>),
+    ("image::attach", schema::<AttachConfig>),
+    ("data::align", schema::<AlignConfig>),
+    ("Slide.region", schema::<RegionConfig>),
+    ("Slide.thumbnail", schema::<ThumbnailConfig>),
+    ("plot::overlay", schema::<OverlayConfig>),
     ("sim::tissue", schema::<TissueConfig>),
     ("models::prepare", schema::<DataConfig>),
     ("models::gvae", schema::<GvaeOptions>),

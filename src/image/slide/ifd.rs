@@ -73,8 +73,14 @@ impl Source {
         let failed = |e| Error::io(format!("opening the slide {}", path.display()), e);
         let file = File::open(path).map_err(failed)?;
         let len = file.metadata().map_err(failed)?.len();
-        let mut this =
-            Self { path: path.into(), file: Mutex::new(file), len, little: true, big: false, first: 0 };
+        let mut this = Self {
+            path: path.into(),
+            file: Mutex::new(file),
+            len,
+            little: true,
+            big: false,
+            first: 0,
+        };
         let head = this.bytes(0, 8)?;
         this.little = head.starts_with(b"II");
         this.big = this.number(head.get(2..4).unwrap_or_default()) == 43;
@@ -126,7 +132,8 @@ impl Source {
 
     /// The directory at an offset, and where the next one of its chain lies (0: nowhere).
     pub fn directory(&self, offset: u64) -> Result<(Directory, u64)> {
-        let (count_width, entry_width, value_width) = if self.big { (8, 20, 8) } else { (2, 12, 4) };
+        let (count_width, entry_width, value_width) =
+            if self.big { (8, 20, 8) } else { (2, 12, 4) };
         let count = self.at_width(offset, count_width)?;
         if count == 0 || count > MOST_ENTRIES {
             return Err(self.damaged(
@@ -198,7 +205,8 @@ impl Source {
     /// A fraction, as resolutions are stored; `None` where it is not one.
     pub fn fraction(&self, directory: &Directory, tag: u16) -> Option<f64> {
         let entry = directory.get(&tag).filter(|e| e.kind == 5 && e.count > 0)?;
-        let (top, bottom) = (self.at_width(entry.at, 4), self.at_width(entry.at.checked_add(4)?, 4));
+        let (top, bottom) =
+            (self.at_width(entry.at, 4), self.at_width(entry.at.checked_add(4)?, 4));
         let value = top.ok()? as f64 / bottom.ok()? as f64;
         Some(value).filter(|v| v.is_finite() && *v > 0.0)
     }

@@ -75,7 +75,7 @@ pub struct RegionConfig {
 }
 
 /// What a thumbnail shows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ThumbnailConfig {
     /// The channel of a slide of several stains, counted from 0.
@@ -84,12 +84,6 @@ pub struct ThumbnailConfig {
     pub z: Option<usize>,
     /// Only this part of the slide: x, y, width and height in full-resolution pixels.
     pub window: Option<[f64; 4]>,
-}
-
-impl Default for ThumbnailConfig {
-    fn default() -> Self {
-        Self { channel: 0, z: None, window: None }
-    }
 }
 
 impl Slide {
@@ -167,6 +161,11 @@ impl Slide {
         self.pixel_size_um
     }
 
+    /// The mean of both where they are known.
+    pub fn um_per_px(&self) -> Option<f64> {
+        self.pixel_size_um.map(|[x, y]| (x + y) / 2.0)
+    }
+
     /// "RGB", or the names of the stains.
     pub fn channels(&self) -> &[String] {
         &self.names
@@ -185,7 +184,10 @@ impl Slide {
     fn level(&self, doing: &str, level: usize) -> Result<Level> {
         self.levels.get(level).copied().ok_or_else(|| {
             Error::new(doing)
-                .expected(format!("a level from 0, the full resolution, to {}", self.levels.len() - 1))
+                .expected(format!(
+                    "a level from 0, the full resolution, to {}",
+                    self.levels.len() - 1
+                ))
                 .found(format!("level {level}"))
                 .advice(if self.levels.len() == 1 {
                     "This file holds one resolution only".into()

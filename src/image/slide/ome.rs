@@ -29,10 +29,15 @@ impl Ome {
         let image = document.descendants().find(|n| named(n, "Image"))?;
         let pixels = image.descendants().find(|n| named(n, "Pixels"))?;
         let size = |name: &str| {
-            pixels.attribute(name).and_then(|v| v.parse::<usize>().ok()).unwrap_or(1).clamp(1, 1 << 16)
+            pixels
+                .attribute(name)
+                .and_then(|v| v.parse::<usize>().ok())
+                .unwrap_or(1)
+                .clamp(1, 1 << 16)
         };
         let length = |axis: &str| {
-            let value: f64 = pixels.attribute(format!("PhysicalSize{axis}").as_str())?.parse().ok()?;
+            let value: f64 =
+                pixels.attribute(format!("PhysicalSize{axis}").as_str())?.parse().ok()?;
             let unit = pixels.attribute(format!("PhysicalSize{axis}Unit").as_str()).unwrap_or("µm");
             Some(value * um(unit)?).filter(|v| v.is_finite() && *v > 0.0)
         };
@@ -43,7 +48,8 @@ impl Ome {
             .collect();
         let mut here = Vec::new();
         for data in pixels.children().filter(|n| named(n, "TiffData")) {
-            let of = data.children().find(|n| named(n, "UUID")).and_then(|n| n.attribute("FileName"));
+            let of =
+                data.children().find(|n| named(n, "UUID")).and_then(|n| n.attribute("FileName"));
             if of.is_some_and(|of| of == file) {
                 here.push(data.attribute("FirstC").and_then(|c| c.parse().ok()).unwrap_or(0));
             }

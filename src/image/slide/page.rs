@@ -24,10 +24,6 @@ impl Grid {
     pub fn across(&self) -> usize {
         self.width.div_ceil(self.chunk_width)
     }
-
-    pub fn down(&self) -> usize {
-        self.height.div_ceil(self.chunk_height)
-    }
 }
 
 /// An image of a TIFF file; nothing of its pixels is in memory.
@@ -80,10 +76,8 @@ impl Page {
             (tag::STRIP_OFFSETS, tag::STRIP_BYTES)
         };
         let absent = || source.damaged("the places of tiles or strips", "no such tag");
-        let (offsets, bytes) = (
-            *d.get(&offsets).ok_or_else(absent)?,
-            *d.get(&bytes).ok_or_else(absent)?,
-        );
+        let (offsets, bytes) =
+            (*d.get(&offsets).ok_or_else(absent)?, *d.get(&bytes).ok_or_else(absent)?);
         let (chunk_width, strip_rows) = if tiled {
             let w = source.required(d, tag::TILE_WIDTH, "the width of a tile")?;
             (w, source.required(d, tag::TILE_HEIGHT, "the height of a tile")?)
@@ -250,7 +244,11 @@ fn supported(source: &Source, d: &Directory, coding: &Coding, planar: bool) -> R
         (8, 1 | 4, 3 | 4, _) if colour => {}
         (8 | 16, 1 | 4, 1, 0 | 1) => {}
         (_, 2 | 3, ..) => {
-            return refuse(kinds, format!("{}-bit signed or floating numbers", coding.bits), advice);
+            return refuse(
+                kinds,
+                format!("{}-bit signed or floating numbers", coding.bits),
+                advice,
+            );
         }
         (bits, _, samples, photometric) => {
             let what = match photometric {
@@ -259,7 +257,11 @@ fn supported(source: &Source, d: &Directory, coding: &Coding, planar: bool) -> R
                 8..=10 => ", Lab".to_owned(),
                 _ => String::new(),
             };
-            return refuse(kinds, format!("{samples} samples of {bits} bits a pixel{what}"), advice);
+            return refuse(
+                kinds,
+                format!("{samples} samples of {bits} bits a pixel{what}"),
+                advice,
+            );
         }
     }
     if planar && coding.photometric == 6 {

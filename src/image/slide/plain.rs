@@ -66,16 +66,23 @@ impl Whole {
         let doing = format!("decoding {}", self.path.display());
         let bytes = self.width * self.height * self.channels * usize::from(self.bits / 8);
         // Beside the pixels a decoder holds a copy of them in another order, at the worst.
-        memory::require(&doing, 2 * bytes as u64, "Make a pyramidal TIFF of it, which is read by parts")?;
-        let decoded = DynamicImage::from_decoder(decoder(&self.path)?)
-            .map_err(|e| Error::io(&doing, e))?;
+        memory::require(
+            &doing,
+            2 * bytes as u64,
+            "Make a pyramidal TIFF of it, which is read by parts",
+        )?;
+        let decoded =
+            DynamicImage::from_decoder(decoder(&self.path)?).map_err(|e| Error::io(&doing, e))?;
         let samples = match (self.channels, self.bits) {
             (1, 16) => Samples::Words(decoded.into_luma16().into_raw()),
             (1, _) => Samples::Bytes(decoded.into_luma8().into_raw()),
             _ => Samples::Bytes(decoded.into_rgb8().into_raw()),
         };
         let Self { width, height, channels, .. } = *self;
-        Ok(self.pixels.get_or_init(|| Arc::new(Raster { width, height, channels, samples })).clone())
+        Ok(self
+            .pixels
+            .get_or_init(|| Arc::new(Raster { width, height, channels, samples }))
+            .clone())
     }
 }
 
@@ -86,8 +93,9 @@ fn decoder(path: &Path) -> Result<impl ImageDecoder + use<>> {
     };
     let file = File::open(path)
         .map_err(|e| Error::io(format!("opening the slide {}", path.display()), e))?;
-    let mut reader =
-        ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|e| failed(e.into()))?;
+    let mut reader = ImageReader::new(BufReader::new(file))
+        .with_guessed_format()
+        .map_err(|e| failed(e.into()))?;
     let mut limits = Limits::default();
     limits.max_alloc = Some(2 * MOST_BYTES);
     reader.limits(limits);

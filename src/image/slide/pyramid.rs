@@ -113,7 +113,8 @@ impl Pyramid {
         };
         if !complete {
             // One file of several, or no word of what the pages are: each is a channel.
-            let channel = |i: usize| if ome.here.len() == n { ome.here.get(i).copied() } else { None };
+            let channel =
+                |i: usize| if ome.here.len() == n { ome.here.get(i).copied() } else { None };
             self.channels = (0..n).map(|i| named(channel(i).unwrap_or(i))).collect();
             return;
         }
@@ -164,7 +165,13 @@ impl Pyramid {
         first.map_or_else(String::new, |p| super::chunk::compression(p.coding.compression).0)
     }
 
-    pub fn chunk(&self, level: usize, channel: usize, z: usize, at: (usize, usize)) -> Result<Raster> {
+    pub fn chunk(
+        &self,
+        level: usize,
+        channel: usize,
+        z: usize,
+        at: (usize, usize),
+    ) -> Result<Raster> {
         if self.in_pages {
             let planes: Vec<Raster> = (0..3)
                 .map(|c| self.page(c, level)?.chunk(&self.source, at.0, at.1))
@@ -179,7 +186,9 @@ impl Pyramid {
 fn sub_levels(source: &Source, d: &Directory, taken: usize) -> Result<Vec<Page>> {
     let Some(entry) = d.get(&tag::SUB_IFDS) else { return Ok(Vec::new()) };
     if entry.count > MOST_LEVELS {
-        return Err(source.damaged(format!("at most {MOST_LEVELS} levels"), entry.count.to_string()));
+        return Err(
+            source.damaged(format!("at most {MOST_LEVELS} levels"), entry.count.to_string())
+        );
     }
     let page = |i| Page::of(source, &source.directory(source.value(entry, i)?)?.0);
     let mut pages: Vec<Page> = (0..entry.count).map(page).collect::<Result<_>>()?;

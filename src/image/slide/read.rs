@@ -100,7 +100,10 @@ impl Slide {
         let [x, y, width, height] = config.window.unwrap_or([0.0, 0.0, w, h]);
         let apart = [x, y, width, height].iter().any(|v| !v.is_finite())
             || !(width > 0.0 && height > 0.0)
-            || x >= w || y >= h || x + width <= 0.0 || y + height <= 0.0;
+            || x >= w
+            || y >= h
+            || x + width <= 0.0
+            || y + height <= 0.0;
         if apart {
             return Err(Error::new(doing)
                 .expected(format!("a window on the {w} x {h} px of the slide"))
@@ -134,12 +137,8 @@ impl Slide {
                 .advice("Make a pyramid of the slide: `vips tiffsave in.tif out.tif --tile --pyramid --bigtiff`"));
         }
         let pixels = self.means(&doing, level, (config.channel, z), part, to)?.stretched();
-        let window = [
-            part.x0 as f64 * sx,
-            part.y0 as f64 * sy,
-            part.x1 as f64 * sx,
-            part.y1 as f64 * sy,
-        ];
+        let window =
+            [part.x0 as f64 * sx, part.y0 as f64 * sy, part.x1 as f64 * sx, part.y1 as f64 * sy];
         Ok(View { pixels, window })
     }
 
