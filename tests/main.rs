@@ -11,4 +11,5 @@ mod layers;
 mod plot;
 mod script;
 mod sim;
+mod slide;
 mod train;

@@ -69,6 +69,16 @@ pub fn encode(ds: &Dataset, config: &EncodeConfig) -> Result<Array2<f64>> {
             .found("none, and without an image the result cannot be called image-guided")
             .advice("Read a folder or file with its tissue image, set obsm[\"image_features\"] to features of your own, or ask for zeros on purpose: image::encode(ds, #{ encoder: \"zeros\" }), or --encoder zeros in train_real")
     })?;
+    let mut colours = image.pixels.lanes(Axis(2)).into_iter();
+    let first = image.pixels.first();
+    if colours.all(|p| p[0] == p[1] && p[1] == p[2])
+        && image.pixels.iter().any(|v| Some(v) != first)
+    {
+        return Err(Error::new(doing)
+            .expected("the colours of haematoxylin and eosin")
+            .found("a grey image")
+            .advice("Stains cannot be told apart in a fluorescence image: give obsm[\"image_features\"] instead"));
+    }
     let coordinates = ds.pixels().map_err(|e| e.within(doing))?;
     let centers: Vec<[f64; 2]> = coordinates
         .xy

@@ -12,6 +12,8 @@ use crate::image::{Affine, Landmark, Slide, ThumbnailConfig};
 
 /// Part of the positions that must lie on the slide; what is outside of it is told.
 const LEAST_INSIDE: f64 = 0.5;
+/// Part of each side of the slide that positions span at the least when they belong to it.
+const LEAST_SPREAD: f64 = 0.2;
 /// Pixel sizes further apart than this part of each other are told.
 const SAME_SIZE: f64 = 0.05;
 
@@ -128,12 +130,12 @@ pub fn align(ds: &mut Dataset, slide: &Slide, config: &AlignConfig) -> Result<()
     let px = map.apply_all(own.xy.view());
     on_slide(doing, px.view(), slide, Some((&map, own.xy.view())))?;
     let um_per_px = own.um_per_unit.map(|um| um / map.magnification());
-    if let (Some(um), Some(file)) = (um_per_px, slide.um_per_px()) {
-        if (um / file - 1.0).abs() > SAME_SIZE {
-            progress::note(format!(
-                "{doing}: by the alignment a pixel of the slide is {um:.4} um, by its file {file:.4} um"
-            ));
-        }
+    if let (Some(um), Some(file)) = (um_per_px, slide.um_per_px())
+        && (um / file - 1.0).abs() > SAME_SIZE
+    {
+        progress::note(format!(
+            "{doing}: by the alignment a pixel of the slide is {um:.4} um, by its file {file:.4} um"
+        ));
     }
     let flat: Vec<f64> = map.matrix().into_iter().flatten().collect();
     let matrix = Array2::from_shape_vec((3, 3), flat).map_err(|e| Error::io(doing, e))?;
@@ -254,11 +256,20 @@ fn on_slide(
         ));
         return Ok(());
     }
-    let turned = by.and_then(|(map, xy)| Some(inside(map.inverse().ok()?.apply_all(xy).view())));
+    // The inverse fits where it puts them on the slide and not all in one corner of it.
+    let fits_turned = |(map, xy): (&Affine, ArrayView2<'_, f64>)| {
+        let turned = map.inverse().ok()?.apply_all(xy);
+        let wide = |k: usize, side: f64| {
+            let of = turned.column(k);
+            let (l, h) = of.iter().fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
+            h - l >= LEAST_SPREAD * side
+        };
+        Some(inside(turned.view()) >= LEAST_INSIDE && wide(0, w) && wide(1, h))
+    };
     // How much larger the image would have to be that the positions belong to.
     let most = |k: usize, side: f64| px.column(k).iter().fold(0.0, |m: f64, v| m.max(*v)) / side;
     let larger = most(0, w).max(most(1, h));
-    let advice = if turned.is_some_and(|t| t >= LEAST_INSIDE) {
+    let advice = if by.and_then(fits_turned) == Some(true) {
         "The inverse of the matrix would put them on it: it maps the other way".to_owned()
     } else if larger > 1.5 {
         format!(

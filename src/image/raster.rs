@@ -101,16 +101,22 @@ impl Raster {
         }
     }
 
-    /// Eight bits a value: words are spread so that all but the darkest and the brightest
-    /// thousandth of the pixels lie between black and white. Bytes stay as they are.
+    /// Eight bits a value, to look at: grey is spread so that all but the darkest and the brightest
+    /// thousandth of the pixels lie between black and white. Colour stays as it is.
     pub fn stretched(&self) -> Raster {
-        let Samples::Words(words) = &self.samples else { return self.clone() };
+        let values: Box<dyn Iterator<Item = u16>> = match &self.samples {
+            _ if self.channels != 1 => return self.clone(),
+            Samples::Bytes(v) => Box::new(v.iter().map(|&v| u16::from(v))),
+            Samples::Words(v) => Box::new(v.iter().copied()),
+        };
         let mut counts = vec![0_usize; 1 << 16];
-        for &w in words {
-            counts[usize::from(w)] += 1;
+        let mut n = 0_usize;
+        for v in values {
+            counts[usize::from(v)] += 1;
+            n += 1;
         }
         let at = |part: f64| {
-            let rank = ((words.len() as f64 * part) as usize).min(words.len().saturating_sub(1));
+            let rank = ((n as f64 * part) as usize).min(n.saturating_sub(1));
             let mut seen = 0;
             counts.iter().position(|&n| {
                 seen += n;
@@ -119,12 +125,15 @@ impl Raster {
         };
         let (low, high) = (at(DARK).unwrap_or(0) as f64, at(LIGHT).unwrap_or(0) as f64);
         let span = (high - low).max(1.0);
-        let byte = |w: u16| ((f64::from(w) - low) / span * 255.0).round().clamp(0.0, 255.0) as u8;
-        let samples = Samples::Bytes(words.iter().map(|&w| byte(w)).collect());
-        Raster { samples, ..*self }
+        let byte = |v: f64| ((v - low) / span * 255.0).round().clamp(0.0, 255.0) as u8;
+        let bytes = match &self.samples {
+            Samples::Bytes(v) => v.iter().map(|&v| byte(f64::from(v))).collect(),
+            Samples::Words(v) => v.iter().map(|&v| byte(f64::from(v))).collect(),
+        };
+        Raster { samples: Samples::Bytes(bytes), ..*self }
     }
 
-    /// Red, green and blue of eight bits, [height, width, 3]; words are [stretched](Self::stretched).
+    /// Red, green and blue of eight bits, [height, width, 3]; grey is [stretched](Self::stretched).
     pub fn rgb(&self) -> Array3<u8> {
         let bytes = self.stretched();
         let last = self.channels - 1;

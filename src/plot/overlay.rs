@@ -16,14 +16,14 @@ use crate::base::{Error, Result};
 use crate::data::Dataset;
 
 /// Part of the distance between neighbours that a mark covers: the tissue must show between them.
-const COVER: f64 = 0.4;
+const COVER: f64 = 0.5;
 /// A mark is at most this part of the longer side, where few spots are shown.
-const MOST_MARK: f64 = 1.0 / 80.0;
+const MOST_MARK: f64 = 1.0 / 60.0;
 /// Mean brightness above which a picture is bright field.
 const BRIGHT: f64 = 110.0;
 /// Colours that stand out from haematoxylin and eosin, and from a dark field; of Okabe and Ito.
-const ON_BRIGHT: [Colour; 2] = [Colour([0, 114, 178]), Colour([213, 94, 0])];
-const ON_DARK: [Colour; 2] = [Colour([240, 228, 66]), Colour([213, 94, 0])];
+const ON_BRIGHT: [Colour; 2] = [Colour([230, 159, 0]), Colour([0, 114, 178])];
+const ON_DARK: [Colour; 2] = [Colour([230, 159, 0]), Colour([86, 180, 233])];
 
 /// How positions are drawn over a slide.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,9 +56,9 @@ impl Default for OverlayConfig {
             max_px: 1600,
             channel: 0,
             unit: "px".into(),
-            max_spots: 20_000,
+            max_spots: 10_000,
             spot_size: None,
-            opacity: 0.8,
+            opacity: 0.7,
             title: String::new(),
             width: 1200,
         }
@@ -121,20 +121,23 @@ pub fn overlay(ds: &Dataset, slide: &Backdrop, config: &OverlayConfig) -> Result
         .map(|r| [r[0], r[1]])
         .filter(|[x, y]| whole || (left..right).contains(x) && (top..bottom).contains(y))
         .collect();
-    if shown.is_empty() {
+    let nothing = || {
         let range = |k: usize| {
             let of = at.xy.column(k);
             let (l, h) = of.iter().fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
             format!("{l:.0} to {h:.0}")
         };
-        return Err(Error::new(doing)
+        Error::new(doing)
             .expected(format!(
                 "positions in x {left:.0} to {right:.0}, y {top:.0} to {bottom:.0} px"
             ))
-            .found(format!("none; they lie in x {}, y {} px", range(0), range(1))));
+            .found(format!("none; they lie in x {}, y {} px", range(0), range(1)))
+    };
+    if shown.is_empty() {
+        return Err(nothing());
     }
     let every = shown.len().div_ceil(config.max_spots);
-    let drawn: Vec<[f64; 2]> = shown.iter().step_by(every).copied().collect();
+    let mut drawn: Vec<[f64; 2]> = shown.iter().step_by(every).copied().collect();
     let diameter = match config.spot_size {
         Some(d) if d.is_finite() && d > 0.0 => d,
         Some(d) => {
@@ -146,6 +149,16 @@ pub fn overlay(ds: &Dataset, slide: &Backdrop, config: &OverlayConfig) -> Result
             (COVER * usual_diameter(&x, &y)).min(most)
         }
     };
+    if !whole {
+        // A mark that the edge would cut would make the map wider than the picture.
+        let r = diameter / 2.0 + 0.5;
+        drawn.retain(|[x, y]| {
+            (left + r..right - r).contains(x) && (top + r..bottom - r).contains(y)
+        });
+        if drawn.is_empty() {
+            return Err(nothing());
+        }
+    }
     let colours = if brightness(&slide.pixels) > BRIGHT { ON_BRIGHT } else { ON_DARK };
     let codes: Vec<u32> = drawn.iter().map(|[x, y]| u32::from(!on_slide(*x, *y))).collect();
     let outside = codes.contains(&1);

@@ -117,7 +117,6 @@ pub(super) mod functions {
     ///
     /// ```rhai
     /// let slide = image::open("slide.ome.tif")
-    /// ds.set_unit("um")
     /// data::align(ds, slide, #{ file: "alignment.csv", pixel_size_um: 2.0 })
     /// plot::overlay(ds, slide).save("overlay.png")
     /// ```

@@ -33,7 +33,6 @@ pub(super) mod functions {
     ///
     /// ```rhai
     /// let slide = image::open("slide.ome.tif")
-    /// ds.set_unit("um")
     /// data::align(ds, slide, #{ landmarks: [[0, 0, 50, 50], [800, 0, 450, 50], [0, 800, 50, 450]] })
     /// image::attach(ds, slide, #{ spot_diameter_um: 55 })
     /// ```

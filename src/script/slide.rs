@@ -58,7 +58,7 @@ impl Picture {
         Self(Rc::new(raster))
     }
 
-    /// As people look at it: grey of 16 bits is stretched.
+    /// As people look at it: grey is stretched.
     pub fn png(&self) -> Result<Vec<u8>> {
         self.0.stretched().png()
     }
@@ -145,7 +145,7 @@ pub(super) mod methods {
     /// image::open("slide.ome.tif").thumbnail(100).save("thumbnail.png")
     /// ```
     ///
-    /// It is made of the smallest level that is large enough; 16-bit grey is stretched to 8.
+    /// It is made of the smallest level that is large enough; grey is stretched to be seen.
     #[rhai_fn(return_raw)]
     pub fn thumbnail(slide: &mut Slide, max_px: i64, options: Map) -> Outcome<Picture> {
         let config = parse::<ThumbnailConfig>(options, "thumbnail")?;

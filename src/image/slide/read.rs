@@ -65,10 +65,8 @@ impl Slide {
                     "Say width and height, in pixels of the level".into()
                 } else if level > 0 {
                     format!("x and y count pixels of the level: divide full-resolution ones by {:.4}", size.downsample)
-                } else if (x as f64) < 50.0 * size.width as f64 && x + width > size.width || y + height > size.height {
-                    "Do the positions belong to a larger image of the same tissue? A thumbnail has a scale of its own".into()
                 } else {
-                    String::new()
+                    "Do the positions belong to a larger image of the same tissue? A thumbnail has a scale of its own".into()
                 }));
         }
         let per_pixel = self.channels * usize::from(self.bits / 8);
@@ -83,7 +81,7 @@ impl Slide {
     }
 
     /// The slide, or a window of it, with at most `max_px` on its longer side: means of areas of the
-    /// smallest level that is large enough. Grey of 16 bits is stretched to 8.
+    /// smallest level that is large enough. Grey is stretched to be seen.
     ///
     /// # Errors
     /// As [`Slide::region`]; a window outside the slide; a size outside 16 to 10,000.
@@ -160,15 +158,16 @@ impl Slide {
         self.each_chunk(doing, level, plane, part, |chunk, cx, cy| {
             let last_x = (cx + chunk.width).min(part.x1);
             let last_y = (cy + chunk.height).min(part.y1);
-            for y in cy.max(part.y0)..last_y {
+            let (first_x, first_y) = (cx.max(part.x0), cy.max(part.y0));
+            let columns = columns.get(first_x - part.x0..last_x.max(first_x) - part.x0);
+            for y in first_y..last_y {
                 let to = rows.get(y - part.y0).map_or(0, |r| r * tw * c);
-                for x in cx.max(part.x0)..last_x {
-                    let to = to + columns.get(x - part.x0).map_or(0, |x| x * c);
-                    for k in 0..c {
-                        if let Some(sum) = sums.get_mut(to + k) {
-                            *sum += f32::from(chunk.get(x - cx, y - cy, k));
-                        }
-                    }
+                let from = ((y - cy) * chunk.width + first_x - cx) * c;
+                let (sums, columns) = (sums.get_mut(to..), columns.unwrap_or_default());
+                let sums = sums.unwrap_or_default();
+                match &chunk.samples {
+                    Samples::Bytes(v) => add(sums, v.get(from..).unwrap_or_default(), columns, c),
+                    Samples::Words(v) => add(sums, v.get(from..).unwrap_or_default(), columns, c),
                 }
             }
         })?;
@@ -254,5 +253,16 @@ impl Slide {
     fn doing(&self, what: &str) -> String {
         let name = self.path.file_name().map(|n| n.to_string_lossy()).unwrap_or_default();
         format!("{what} {name}")
+    }
+}
+
+/// Adds a row of pixels to the sums of the columns that they fall into.
+fn add<T: Copy + Into<f32>>(sums: &mut [f32], row: &[T], columns: &[usize], channels: usize) {
+    for (pixel, column) in row.chunks_exact(channels).zip(columns) {
+        let to = column * channels;
+        let sums = sums.get_mut(to..to + channels).unwrap_or_default();
+        for (sum, &value) in sums.iter_mut().zip(pixel) {
+            *sum += value.into();
+        }
     }
 }
