@@ -692,6 +692,11 @@ fn xenium_cells_come_to_lie_on_the_h_and_e_image() {
     says(&mut ds, &both, &["one of file, matrix and landmarks"]);
     let no_size = AlignConfig { pixel_size_um: None, ..by_file.clone() };
     says(&mut ds, &no_size, &["pixel_size_um", "experiment.xenium"]);
+    // A reader of the bundle has put it there.
+    let mut read = ds.clone();
+    read.uns_mut().set(&[keys::XENIUM, "pixel_size_um"], Uns::Float(2.0));
+    align(&mut read, &slide, &no_size).unwrap();
+    assert_eq!(read.obsm()[keys::SPATIAL_PX], expected);
     let turned = Some([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 1.0]]);
     says(
         &mut ds,

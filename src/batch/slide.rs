@@ -202,8 +202,9 @@ fn to_pixels(
     config: &AlignConfig,
 ) -> Result<Affine> {
     let known = config.pixel_size_um.or_else(|| {
-        let said = ds.uns().get(&[keys::PIXEL_SIZE_UM]).and_then(Uns::as_f64);
-        said.or_else(|| if config.file.is_none() { slide.um_per_px() } else { None })
+        let said = ds.uns().get(&[keys::XENIUM, "pixel_size_um"]).and_then(Uns::as_f64);
+        // The slide's own pixels are what is wanted where no file lies between.
+        if config.file.is_some() { said } else { slide.um_per_px().or(said) }
     });
     match (own.unit, known) {
         (Unit::Px, _) => Affine::scale(1.0),

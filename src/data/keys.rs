@@ -10,9 +10,9 @@ pub const SPATIAL_UM_PER_PX: &str = "spatial_um_per_px";
 /// `obsm`: full-resolution pixels of the attached image, where `obsm["spatial"]` is something else.
 /// `uns`: how they were computed.
 pub const SPATIAL_PX: &str = "spatial_px";
-/// `uns`: micrometres a pixel of the image that a reader of an instrument's folder found beside
-/// positions in micrometres (the DAPI image of a Xenium).
-pub const PIXEL_SIZE_UM: &str = "pixel_size_um";
+/// `uns`: what the folder of a Xenium says beside the cells; `pixel_size_um` is the size of a pixel
+/// of its DAPI image.
+pub const XENIUM: &str = "xenium";
 /// `obsm`: image features, [N,F].
 pub const IMAGE_FEATURES: &str = "image_features";
 /// `uns`: the names of the columns of `obsm["image_features"]`.
