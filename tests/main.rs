@@ -16,6 +16,7 @@ mod plot;
 mod prep;
 mod script;
 mod sim;
+mod slide;
 mod tables;
 mod tenx;
 mod text_counts;

@@ -144,7 +144,7 @@ pub fn spatial_graph(ds: &Dataset, config: &DataConfig) -> Result<Graph> {
                     .found("none")
                     .advice("Give a radius of about 1.5 times the spacing of the spots, or use graph_type knn")
             })?;
-            graph::radius(at, &RadiusConfig { radius })
+            graph::radius(at, &RadiusConfig::of(radius))
         }
     })
 }

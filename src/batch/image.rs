@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Error, Kind, Result, progress};
-use crate::data::{Dataset, Unit};
+use crate::data::{Coordinates, Dataset};
 use crate::image::descriptor;
 
 /// What turns the tissue image into features.
@@ -28,11 +28,16 @@ pub struct EncodeConfig {
     pub encoder: Encoder,
     /// Bring each feature to mean 0 and standard deviation 1 over the spots.
     pub standardize: bool,
+    /// Width of the tissue that is looked at around each spot, in micrometres; without it the
+    /// diameter of a spot. The size of a pixel must be known.
+    pub tile_um: Option<f64>,
+    /// The same in full-resolution pixels.
+    pub tile_px: Option<f64>,
 }
 
 impl Default for EncodeConfig {
     fn default() -> Self {
-        Self { encoder: Encoder::default(), standardize: true }
+        Self { encoder: Encoder::default(), standardize: true, tile_um: None, tile_px: None }
     }
 }
 
@@ -50,8 +55,8 @@ pub fn names(config: &EncodeConfig) -> Vec<String> {
 /// Returns [N, F], F the length of [`names`].
 ///
 /// # Errors
-/// [`Kind::Missing`] without a tissue image, unless zeros are asked for by name; coordinates that
-/// are not in the image's pixels; what [`descriptor::describe`] refuses.
+/// [`Kind::Missing`] without a tissue image, unless zeros are asked for by name; no positions in the
+/// image's pixels; a tile that is no size for this slide; what [`descriptor::describe`] refuses.
 pub fn encode(ds: &Dataset, config: &EncodeConfig) -> Result<Array2<f64>> {
     if config.encoder == Encoder::Zeros {
         return Ok(Array2::zeros((ds.n_obs(), descriptor::names().len())));
@@ -64,20 +69,27 @@ pub fn encode(ds: &Dataset, config: &EncodeConfig) -> Result<Array2<f64>> {
             .found("none, and without an image the result cannot be called image-guided")
             .advice("Read a folder or file with its tissue image, set obsm[\"image_features\"] to features of your own, or ask for zeros on purpose: image::encode(ds, #{ encoder: \"zeros\" }), or --encoder zeros in train_real")
     })?;
-    let coordinates = ds.coordinates()?;
-    if coordinates.unit == Unit::Um {
+    let mut colours = image.pixels.lanes(Axis(2)).into_iter();
+    let first = image.pixels.first();
+    if colours.all(|p| p[0] == p[1] && p[1] == p[2])
+        && image.pixels.iter().any(|v| Some(v) != first)
+    {
         return Err(Error::new(doing)
-            .expected("coordinates in full-resolution pixels of the image")
-            .found("micrometres")
-            .advice("Set obsm[\"spatial\"] to pixels and uns[\"spatial_unit\"] to \"px\""));
+            .expected("the colours of haematoxylin and eosin")
+            .found("a grey image")
+            .advice("Stains cannot be told apart in a fluorescence image: give obsm[\"image_features\"] instead"));
     }
+    let coordinates = ds.pixels().map_err(|e| e.within(doing))?;
     let centers: Vec<[f64; 2]> = coordinates
         .xy
         .rows()
         .into_iter()
         .map(|r| [r[0] * image.scale, r[1] * image.scale])
         .collect();
-    let diameter_px = image.spot_diameter_px * image.scale;
+    let (height, width, _) = image.pixels.dim();
+    let full = [width, height].map(|side| side as f64 / image.scale);
+    let diameter_px =
+        tile(doing, &coordinates, image.spot_diameter_px, full, config)? * image.scale;
     if diameter_px < descriptor::LEAST_DIAMETER_PX {
         progress::note(format!(
             "image features: a spot is {diameter_px:.1} px across on the {} image; windows of {} px are used",
@@ -91,6 +103,49 @@ pub fn encode(ds: &Dataset, config: &EncodeConfig) -> Result<Array2<f64>> {
         standardize(&mut features);
     }
     Ok(features)
+}
+
+/// Width of a tile in full-resolution pixels; `full` is the size of the slide in them.
+fn tile(
+    doing: &str,
+    at: &Coordinates,
+    spot_diameter_px: f64,
+    full: [f64; 2],
+    config: &EncodeConfig,
+) -> Result<f64> {
+    let px = match (config.tile_px, config.tile_um) {
+        (None, None) => return Ok(spot_diameter_px),
+        (Some(px), Some(um)) => {
+            return Err(Error::new(doing)
+                .expected("tile_px or tile_um")
+                .found(format!("both: {px} px and {um} um")));
+        }
+        (Some(px), None) => px,
+        (None, Some(um)) => match at.um_per_unit {
+            Some(scale) => um / scale,
+            None => {
+                return Err(Error::new(doing)
+                    .expected("pixels whose size in um is known")
+                    .found(format!("pixels of unknown size, and tile_um = {um}"))
+                    .advice("State it: ds.set_unit(\"px\", um_per_px); or give tile_px"));
+            }
+        },
+    };
+    // A tile is a spot and what surrounds it: not a hundredth of a spot, nor most of the slide.
+    let (least, most) = (spot_diameter_px / 100.0, full[0].min(full[1]) / 2.0);
+    if px >= least && px <= most {
+        return Ok(px);
+    }
+    let um = at.um_per_unit.map_or_else(String::new, |um| format!(", {:.1} um", px * um));
+    let spot =
+        at.um_per_unit.map_or_else(String::new, |um| format!(" ({:.1} um)", spot_diameter_px * um));
+    Err(Error::new(doing)
+        .expected(format!(
+            "a tile of {least:.1} to {most:.0} px on a slide of {:.0} x {:.0} px",
+            full[0], full[1]
+        ))
+        .found(format!("{px:.1} px{um}"))
+        .advice(format!("A spot is {spot_diameter_px:.1} px{spot} across; tile_px counts full-resolution pixels, tile_um micrometres")))
 }
 
 /// Brings each column to mean 0 and standard deviation 1; a constant column becomes zeros.

@@ -4,3 +4,4 @@
 
 pub mod gvae;
 pub mod image;
+pub mod slide;

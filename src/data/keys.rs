@@ -17,6 +17,12 @@ pub const SPATIAL_CONNECTIVITIES: &str = "spatial_connectivities";
 pub const X_PCA: &str = "X_pca";
 /// `varm`: loadings of the principal components.
 pub const PCS: &str = "PCs";
+/// `obsm`: full-resolution pixels of the attached image, where `obsm["spatial"]` is something else.
+/// `uns`: how they were computed.
+pub const SPATIAL_PX: &str = "spatial_px";
+/// `uns`: what the folder of a Xenium says beside the cells; `pixel_size_um` is the size of a pixel
+/// of its DAPI image.
+pub const XENIUM: &str = "xenium";
 /// `obsm`: image features, [N,F].
 pub const IMAGE_FEATURES: &str = "image_features";
 /// `uns`: the names of the columns of `obsm["image_features"]`.

@@ -58,7 +58,8 @@ impl Dataset {
     /// The positions in `obsm["spatial"]` with their unit.
     ///
     /// The unit is what `uns["spatial_unit"]` says; else pixels where there are Visium scale
-    /// factors; else unknown.
+    /// factors; else unknown. The scale of pixels is what [`set_unit`](Self::set_unit) was told,
+    /// else what a Visium array says.
     ///
     /// # Errors
     /// [`Kind::Missing`] without `obsm["spatial"]`; coordinates that are not finite.
@@ -87,7 +88,11 @@ impl Dataset {
         let unit = match self.uns().get(&[keys::SPATIAL_UNIT]).and_then(Uns::as_str) {
             Some("px") => Unit::Px,
             Some("um") => Unit::Um,
-            _ if self.scale_factor("spot_diameter_fullres").is_some() => Unit::Px,
+            _ if self.scale_factor("spot_diameter_fullres").is_some()
+                && !self.obsm().contains_key(keys::SPATIAL_PX) =>
+            {
+                Unit::Px
+            }
             _ => Unit::Unknown,
         };
         let um_per_unit = match unit {
@@ -99,6 +104,78 @@ impl Dataset {
             Unit::Unknown => None,
         };
         Ok(Coordinates { xy: spatial.slice(ndarray::s![.., ..2]).to_owned(), unit, um_per_unit })
+    }
+
+    /// States what unit `obsm["spatial"]` is in, and how many micrometres a pixel is.
+    ///
+    /// # Errors
+    /// Another unit than "um" or "px"; a scale that is not above zero, or one for micrometres.
+    pub fn set_unit(&mut self, unit: &str, um_per_px: Option<f64>) -> Result<()> {
+        let doing = "stating the unit of obsm[\"spatial\"]";
+        if !matches!(unit, "um" | "px") {
+            return Err(Error::new(doing)
+                .expected("\"um\" or \"px\"")
+                .found(format!("\"{unit}\""))
+                .advice(nearest::advice(unit, ["um", "px"])));
+        }
+        if let Some(um) = um_per_px {
+            if unit == "um" {
+                return Err(Error::new(doing)
+                    .expected("a scale for pixels only")
+                    .found(format!("micrometres of {um} um each")));
+            }
+            if !(um.is_finite() && um > 0.0) {
+                return Err(Error::new(doing)
+                    .expected("micrometres a pixel above 0")
+                    .found(um.to_string()));
+            }
+        }
+        self.uns_mut().set(&[keys::SPATIAL_UNIT], Uns::Text(unit.to_owned()));
+        if let Some(uns) = self.uns_mut().as_map_mut() {
+            uns.shift_remove(keys::SPATIAL_UM_PER_PX);
+            if let Some(um) = um_per_px {
+                uns.insert(keys::SPATIAL_UM_PER_PX.into(), Uns::Float(um));
+            }
+        }
+        Ok(())
+    }
+
+    /// Positions in full-resolution pixels of the image: `obsm["spatial"]` where that is pixels,
+    /// else `obsm["spatial_px"]`.
+    ///
+    /// # Errors
+    /// As [`coordinates`](Self::coordinates); micrometres or an unknown unit without
+    /// `obsm["spatial_px"]`.
+    pub fn pixels(&self) -> Result<Coordinates> {
+        let own = self.coordinates()?;
+        if own.unit == Unit::Px {
+            return Ok(own);
+        }
+        let Some(px) = self.obsm().get(keys::SPATIAL_PX).filter(|m| m.ncols() >= 2) else {
+            return Err(Error::new("looking up positions in pixels of the image")
+                .kind(Kind::Missing)
+                .expected("obsm[\"spatial\"] in pixels, or obsm[\"spatial_px\"]")
+                .found(match own.unit {
+                    Unit::Um => "micrometres only",
+                    _ => "obsm[\"spatial\"] in an unknown unit",
+                })
+                .advice(match own.unit {
+                    Unit::Um => "data::align(ds, slide, #{ .. }) computes the pixels",
+                    _ => "State the unit: ds.set_unit(\"px\", um_per_px) or ds.set_unit(\"um\")",
+                }));
+        };
+        if let Some(i) = px.rows().into_iter().position(|r| !(r[0].is_finite() && r[1].is_finite()))
+        {
+            return Err(Error::new("looking up positions in pixels of the image")
+                .expected("finite numbers")
+                .found(format!("{} at spot {i} ({})", px.row(i), self.obs().index()[i])));
+        }
+        let um = self.uns().get(&[keys::SPATIAL_PX, "um_per_px"]).and_then(Uns::as_f64);
+        Ok(Coordinates {
+            xy: px.slice(ndarray::s![.., ..2]).to_owned(),
+            unit: Unit::Px,
+            um_per_unit: um.filter(|um| um.is_finite() && *um > 0.0),
+        })
     }
 
     /// Micrometres a pixel: what the scale factors of Visium HD say; else from the pitch of the
@@ -155,7 +232,27 @@ impl Dataset {
         self.scale_factor("spot_diameter_fullres").filter(|_| px)
     }
 
-    fn scale_factor(&self, name: &str) -> Option<f64> {
+    /// Puts a smaller copy of the tissue image where scanpy and squidpy look for it, and replaces
+    /// other copies; `scale` is its pixels a full-resolution pixel.
+    pub fn set_tissue_image(&mut self, image: &TissueImage, source: &str) {
+        let name = self
+            .uns()
+            .get(&[keys::SPATIAL])
+            .and_then(Uns::as_map)
+            .and_then(|m| m.first())
+            .map_or_else(|| "slide".to_owned(), |(name, _)| name.clone());
+        let library = [keys::SPATIAL, name.as_str()];
+        let mut put = |path: [&str; 2], value| {
+            self.uns_mut().set(&[library[0], library[1], path[0], path[1]], value);
+        };
+        let factor = format!("tissue_{}_scalef", image.resolution);
+        put(["scalefactors", &factor], Uns::Float(image.scale));
+        put(["scalefactors", "spot_diameter_fullres"], Uns::Float(image.spot_diameter_px));
+        put(["metadata", "source_image_path"], Uns::Text(source.to_owned()));
+        put(["images", &image.resolution], Uns::Bytes(image.pixels.clone().into_dyn()));
+    }
+
+    pub(crate) fn scale_factor(&self, name: &str) -> Option<f64> {
         self.library()?.get(&["scalefactors", name])?.as_f64().filter(|v| v.is_finite() && *v > 0.0)
     }
 

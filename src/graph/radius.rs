@@ -7,23 +7,54 @@ use serde::{Deserialize, Serialize};
 use super::places::Places;
 use super::{Graph, report};
 use crate::base::{Error, Result};
-use crate::data::Coordinates;
+use crate::data::{Coordinates, Unit};
 
 /// Spots whose neighbours are counted before the whole graph is built.
 const PROBES: usize = 256;
 
+/// The default reaches the six neighbours of a spot on a Visium slide when the unit is um.
+const USUAL: f64 = 150.0;
+
 /// Options of the radius graph.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RadiusConfig {
-    /// Distance up to which spots are neighbours, in the unit of the coordinates.
-    pub radius: f64,
+    /// Distance up to which spots are neighbours, in the unit of the coordinates; 150 where
+    /// neither this nor `radius_um` is given.
+    pub radius: Option<f64>,
+    /// The same in micrometres, whatever the unit of the coordinates; their scale must be known.
+    pub radius_um: Option<f64>,
 }
 
-impl Default for RadiusConfig {
-    /// 150 reaches the six neighbours of a spot on a Visium slide when the unit is um.
-    fn default() -> Self {
-        Self { radius: 150.0 }
+impl RadiusConfig {
+    /// So many units of the coordinates.
+    pub fn of(radius: f64) -> Self {
+        Self { radius: Some(radius), radius_um: None }
+    }
+
+    /// The radius in the unit of the coordinates.
+    fn reach(&self, coordinates: &Coordinates, doing: &str) -> Result<f64> {
+        let um = match (self.radius, self.radius_um) {
+            (Some(radius), Some(um)) => {
+                return Err(Error::new(doing)
+                    .expected("radius or radius_um")
+                    .found(format!("both: {radius} and {um} um")));
+            }
+            (Some(radius), None) => return Ok(radius),
+            (None, None) => return Ok(USUAL),
+            (None, Some(um)) => um,
+        };
+        coordinates.um_per_unit.map(|scale| um / scale).ok_or_else(|| {
+            let e = Error::new(doing).expected("coordinates whose scale in um is known");
+            match coordinates.unit {
+                Unit::Px => e
+                    .found(format!("pixels of unknown size, and radius_um = {um}"))
+                    .advice("State the size of a pixel: ds.set_unit(\"px\", um_per_px)"),
+                _ => e
+                    .found(format!("an unknown unit, and radius_um = {um}"))
+                    .advice("State it: ds.set_unit(\"um\"), or ds.set_unit(\"px\", um_per_px)"),
+            }
+        })
     }
 }
 
@@ -31,10 +62,11 @@ impl Default for RadiusConfig {
 ///
 /// # Errors
 /// A radius that is not above zero and finite; one that joins nothing or nearly everything (the
-/// error names the median spacing and a radius that would work); coordinates that are not finite.
+/// error names the median spacing and a radius that would work), or next to nothing where the same
+/// number of the other unit would be sensible; coordinates that are not finite.
 pub fn radius(coordinates: &Coordinates, config: &RadiusConfig) -> Result<Graph> {
     let doing = "building the radius graph";
-    let reach = config.radius;
+    let reach = config.reach(coordinates, doing)?;
     let places = Places::new(coordinates, doing)?;
     let n = places.len();
     if !(reach.is_finite() && reach > 0.0) {
@@ -43,20 +75,28 @@ pub fn radius(coordinates: &Coordinates, config: &RadiusConfig) -> Result<Graph>
             .found(reach.to_string())
             .advice(report::advice(coordinates, places.spacing())));
     }
-    let squared = reach * reach;
     let step = n.div_ceil(PROBES);
     let probes: Vec<usize> = (0..n).step_by(step).collect();
-    let seen: usize = probes.par_iter().map(|&i| places.within(i, squared).len()).sum();
-    report::refuse_dense(doing, seen as f64 / probes.len() as f64, coordinates, || {
-        places.spacing()
-    })?;
+    let degree = |reach: f64| {
+        let seen: usize = probes.par_iter().map(|&i| places.within(i, reach * reach).len()).sum();
+        seen as f64 / probes.len() as f64
+    };
+    let seen = degree(reach);
+    if config.radius_um.is_none() {
+        report::refuse_other_unit(doing, reach, coordinates, seen, &degree, || places.spacing())?;
+    }
+    report::refuse_dense(doing, seen, coordinates, || places.spacing())?;
 
+    let squared = reach * reach;
     let neighbours: Vec<Vec<(f64, u32)>> =
         (0..n).into_par_iter().map(|i| places.within(i, squared)).collect();
     let pairs = neighbours
         .iter()
         .enumerate()
         .flat_map(|(i, near)| near.iter().map(move |&(_, j)| (i as u32, j)));
-    let rule = format!("radius {reach} {}", coordinates.unit.name());
+    let rule = match config.radius_um {
+        Some(um) => format!("radius {um} um"),
+        None => format!("radius {reach} {}", coordinates.unit.name()),
+    };
     report::finish(doing, Graph::new(n, pairs.collect(), rule), coordinates, places.spacing())
 }

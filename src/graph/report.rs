@@ -7,6 +7,8 @@ use crate::data::{Coordinates, Unit};
 
 /// A spot on a grid has 6 to 18 neighbours of use; beyond this a graph is a mistake of units.
 const MOST_NEIGHBOURS: f64 = 200.0;
+/// A graph of fewer neighbours a spot has nothing to say.
+const FEWEST_NEIGHBOURS: f64 = 1.0;
 
 /// Refuses before building what would have more neighbours a spot than any tissue graph.
 pub(super) fn refuse_dense(
@@ -22,6 +24,38 @@ pub(super) fn refuse_dense(
         .expected(format!("at most {MOST_NEIGHBOURS} neighbours a spot on average"))
         .found(format!("about {mean_degree:.0}"))
         .advice(advice(coordinates, spacing())))
+}
+
+/// Refuses a radius in pixels that leaves most spots alone where as many micrometres would not: who
+/// writes 100 for spots 400 px apart, which are 100 um, means micrometres.
+pub(super) fn refuse_other_unit(
+    doing: &str,
+    reach: f64,
+    coordinates: &Coordinates,
+    mean_degree: f64,
+    degree: &dyn Fn(f64) -> f64,
+    spacing: impl FnOnce() -> Spacing,
+) -> Result<()> {
+    let Some(um) = coordinates.um_per_unit.filter(|_| coordinates.unit == Unit::Px) else {
+        return Ok(());
+    };
+    if mean_degree >= FEWEST_NEIGHBOURS
+        || !(FEWEST_NEIGHBOURS..=MOST_NEIGHBOURS).contains(&degree(reach / um))
+    {
+        return Ok(());
+    }
+    let median = spacing().median;
+    Err(Error::new(doing)
+        .expected(format!(
+            "a radius in px, of spots {} px ({:.0} um) apart",
+            rounded(median),
+            median * um
+        ))
+        .found(format!("{reach} px, which is {:.0} um", reach * um))
+        .advice(format!(
+            "For {reach} um say radius_um: {reach}, which is {} px",
+            rounded(reach / um)
+        )))
 }
 
 /// Refuses an empty graph, tells of spots without a neighbour, and notes spacing and unit.

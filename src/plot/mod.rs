@@ -1,6 +1,6 @@
 //! A figure is a specification; a backend turns it into svg or png.
 //!
-//! `spatial` and `curves` make the specification from data, `map` and `chart` lay it out as a
+//! `spatial`, `overlay` and `curves` make the specification from data, `map` and `chart` lay it out as a
 //! `scene` of marks, `backend` draws the scene through plotters.
 //!
 //! Imports `base` and `data`; no tensors.
@@ -11,6 +11,7 @@ mod colour;
 mod curves;
 mod figure;
 mod map;
+mod overlay;
 mod scale;
 mod scene;
 mod spatial;
@@ -19,4 +20,5 @@ mod text;
 pub use colour::{Cmap, Colour, palette};
 pub use curves::{CurvesConfig, curves};
 pub use figure::{Body, Chart, Figure, Fill, Map, Panel, Picture, Series};
+pub use overlay::{Backdrop, OverlayConfig, overlay};
 pub use spatial::{SpatialConfig, spatial};

@@ -293,7 +293,7 @@ fn cut(image: &TissueImage, [x0, y0, x1, y1]: [f64; 4]) -> Result<Option<Picture
 }
 
 /// A diameter at which spots nearly touch: from the median distance to the nearest neighbour.
-fn usual_diameter(x: &[f64], y: &[f64]) -> f64 {
+pub(super) fn usual_diameter(x: &[f64], y: &[f64]) -> f64 {
     let mut order: Vec<usize> = (0..x.len()).collect();
     order.sort_by(|&a, &b| x[a].total_cmp(&x[b]));
     let distance = |rank: usize| {

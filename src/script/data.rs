@@ -7,8 +7,10 @@ use rhai::{Array, Dynamic, Map};
 
 use super::convert::{self, Outcome, map, parse};
 use super::dataset::Dataset;
+use super::slide::Slide;
 use super::table::Table;
 use crate::base::{Error, Result};
+use crate::batch::slide::{self, AlignConfig};
 use crate::data::frame;
 use crate::data::{self, ConcatConfig};
 use crate::io;
@@ -269,6 +271,25 @@ pub(super) mod functions {
     pub fn write_npz(path: &str, arrays: Map) -> Outcome<()> {
         Ok(io::npz::write_arrays(Path::new(path), &convert::arrays(arrays)?)?)
     }
+    /// Brings positions onto a slide: `obsm["spatial_px"]` holds its full-resolution pixels.
+    ///
+    /// ```rhai
+    /// let slide = image::open("slide.ome.tif")
+    /// data::align(ds, slide, #{ file: "alignment.csv", pixel_size_um: 2.0 })
+    /// plot::overlay(ds, slide).save("overlay.png")
+    /// ```
+    ///
+    /// `file` is what Xenium Explorer exports, `landmarks` are at least three places in both,
+    /// `matrix` is any other affine map; without one of them only the size of a pixel counts.
+    /// Positions of which most lie outside the slide are an error that says whether the inverse
+    /// would fit.
+    #[rhai_fn(return_raw)]
+    pub fn align(ds: Dataset, slide: Slide, options: Map) -> Outcome<Dataset> {
+        let config = parse::<AlignConfig>(options, "align")?;
+        slide::align(&mut ds.edit(), slide.core(), &config)?;
+        Ok(ds)
+    }
+
     /// Puts several samples below each other, with the name of the sample in a column of `obs`.
     ///
     /// ```rhai

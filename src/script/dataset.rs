@@ -152,6 +152,30 @@ pub(super) mod methods {
         Tree { ds: ds.clone(), path: Vec::new() }
     }
 
+    /// States the unit of `obsm["spatial"]`, "um" or "px".
+    ///
+    /// ```rhai
+    /// ds.set_unit("um")
+    /// ds.uns["spatial_unit"]          // => "um"
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn set_unit(ds: &mut Dataset, unit: &str) -> Outcome<Dataset> {
+        ds.edit().set_unit(unit, None)?;
+        Ok(ds.clone())
+    }
+
+    /// States that `obsm["spatial"]` is pixels, and how many micrometres one is.
+    ///
+    /// ```rhai
+    /// ds.set_unit("px", 0.5)
+    /// graph::radius(ds, #{ radius_um: 100 })
+    /// ```
+    #[rhai_fn(name = "set_unit", return_raw)]
+    pub fn set_unit_and_scale(ds: &mut Dataset, unit: &str, um_per_px: f64) -> Outcome<Dataset> {
+        ds.edit().set_unit(unit, Some(um_per_px))?;
+        Ok(ds.clone())
+    }
+
     /// Drops spots with few counts or genes, then genes seen in few spots.
     ///
     /// ```rhai

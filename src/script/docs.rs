@@ -14,8 +14,10 @@ use crate::analysis::{GmmConfig, KmeansConfig, MoranConfig};
 use crate::base::nearest;
 use crate::batch::gvae::DataConfig;
 use crate::batch::image::EncodeConfig;
+use crate::batch::slide::{AlignConfig, AttachConfig};
 use crate::data::ConcatConfig;
 use crate::graph::{KnnConfig, RadiusConfig, SampleConfig};
+use crate::image::{RegionConfig, ThumbnailConfig};
 use crate::io::export::XeniumGroupsConfig;
 use crate::io::legacy_st::LegacyStConfig;
 use crate::io::loom::LoomConfig;
@@ -28,7 +30,7 @@ use crate::io::transcripts::BinConfig;
 use crate::io::visium::VisiumConfig;
 use crate::io::visium_hd::VisiumHdConfig;
 use crate::io::xenium::XeniumConfig;
-use crate::plot::{CurvesConfig, SpatialConfig};
+use crate::plot::{CurvesConfig, OverlayConfig, SpatialConfig};
 use crate::prep::{
     FilterConfig, HvgConfig, NormalizeConfig, PcaConfig, QcConfig, ScaleConfig, ScoreGenesConfig,
 };
@@ -72,6 +74,11 @@ const OPTIONS: &[(&str, Schema)] = &[
     ("graph::delaunay", schema::<SampleConfig>),
     ("Graph.moran", schema::<MoranConfig>),
     ("image::encode", schema::<EncodeConfig>),
+    ("image::attach", schema::<AttachConfig>),
+    ("data::align", schema::<AlignConfig>),
+    ("Slide.region", schema::<RegionConfig>),
+    ("Slide.thumbnail", schema::<ThumbnailConfig>),
+    ("plot::overlay", schema::<OverlayConfig>),
     ("sim::tissue", schema::<TissueConfig>),
     ("models::prepare", schema::<DataConfig>),
     ("models::gvae", schema::<GvaeOptions>),

@@ -63,13 +63,14 @@ pub(super) mod functions {
         Ok(Graph::new(graph::per_sample(&ds.get(), key, |at| graph::knn(at, &config))?))
     }
 
-    /// Joins spots that are closer than a radius, in the unit of `obsm["spatial"]`.
+    /// Joins spots that are closer than a radius, in the unit of `obsm["spatial"]` or in micrometres.
     ///
     /// ```rhai
     /// graph::radius(ds, #{ radius: 150.0 })
     /// ```
     ///
-    /// A radius that joins nothing, or nearly everything, is an error that names one that works.
+    /// A radius that joins nothing, or nearly everything, is an error that names one that works;
+    /// one that only makes sense in the other unit is an error with both numbers.
     #[rhai_fn(return_raw)]
     pub fn radius(ds: Dataset, options: Map) -> Outcome<Graph> {
         let config = parse::<RadiusConfig>(options, "radius")?;

@@ -23,6 +23,7 @@ mod run;
 mod score;
 mod shown;
 mod sim;
+mod slide;
 mod slots;
 pub mod source;
 mod table;
@@ -48,7 +49,7 @@ const PARTS: &[Part] = &[
     part("data", "Reading datasets.", exported_manifest!(data::functions)),
     part("prep", "What is computed from X before any model.", exported_manifest!(prep::functions)),
     part("graph", "Which spots are neighbours.", exported_manifest!(graph::functions)),
-    part("image", "What the tissue image says of each spot.", exported_manifest!(image::functions)),
+    part("image", "Slides, and what they say of each spot.", exported_manifest!(image::functions)),
     part("models", "Networks, fresh or from a checkpoint.", exported_manifest!(model::functions)),
     part(
         "train",
@@ -101,6 +102,8 @@ const PARTS: &[Part] = &[
         exported_manifest!(model::methods),
     ),
     part("Run", "What training leaves beside the trained model.", exported_manifest!(run::methods)),
+    part("Slide", "An image that stays in its file.", exported_manifest!(slide::methods)),
+    part("Picture", "Pixels of a slide, in memory.", exported_manifest!(slide::pictures)),
     part("Figure", "A picture, made when it is shown or saved.", exported_manifest!(plot::methods)),
     part("Error", "What `catch` gets of a call that failed.", exported_manifest!(failure::methods)),
 ];
@@ -130,6 +133,8 @@ fn install(engine: &mut Engine) {
     object::<graph::Graph>(engine, "Graph");
     object::<model::Model>(engine, "Model");
     object::<run::Run>(engine, "Run");
+    object::<slide::Slide>(engine, "Slide");
+    object::<slide::Picture>(engine, "Picture");
     object::<plot::Figure>(engine, "Figure");
     object::<error::Raised>(engine, "Error");
 }

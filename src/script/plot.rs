@@ -10,9 +10,10 @@ use rhai::{Dynamic, Map};
 use super::convert::{Outcome, parse};
 use super::dataset::Dataset;
 use super::run::Run;
+use super::slide::Slide;
 use super::table::Table;
 use crate::base::Result;
-use crate::plot::{self, Body, CurvesConfig, SpatialConfig};
+use crate::plot::{self, Body, CurvesConfig, OverlayConfig, SpatialConfig};
 
 /// A handle; figures never change.
 #[derive(Clone)]
@@ -51,6 +52,22 @@ pub(super) mod functions {
         let mut options = options;
         options.insert("color".into(), Dynamic::from(color.to_owned()));
         Ok(Figure::new(plot::spatial(&ds.get(), &parse::<SpatialConfig>(options, "spatial")?)?))
+    }
+
+    /// Positions over a slide, to see whether they fit.
+    ///
+    /// ```rhai
+    /// let slide = image::open("slide.ome.tif")
+    /// data::align(ds, slide, #{ landmarks: [[0, 0, 50, 50], [800, 0, 450, 50], [0, 800, 50, 450]] })
+    /// plot::overlay(ds, slide, #{ unit: "um" }).save("overlay.png")
+    /// ```
+    ///
+    /// `window` shows a part of the slide at a higher resolution.
+    #[rhai_fn(return_raw)]
+    pub fn overlay(ds: Dataset, slide: Slide, options: Map) -> Outcome<Figure> {
+        let config = parse::<OverlayConfig>(options, "overlay")?;
+        let backdrop = slide.backdrop(config.max_px, config.channel, config.window)?;
+        Ok(Figure::new(plot::overlay(&ds.get(), &backdrop, &config)?))
     }
 
     /// Columns of a table as curves.

@@ -48,7 +48,7 @@ fn three_graphs_match_squidpy() {
     assert_eq!(both.n_edges(), golden["graph_knn6"]["union_edges"]);
     assert!(is_symmetric(&both) && is_sound(&both));
 
-    let near = radius(&c, &RadiusConfig { radius: 150.0 }).unwrap();
+    let near = radius(&c, &RadiusConfig::of(150.0)).unwrap();
     println!("{near}");
     assert_eq!(near.n_edges(), golden["graph_radius150"]["directed_edges"]);
     degrees_match(&near, &golden["graph_radius150"]);
@@ -95,7 +95,7 @@ fn one_or_two_spots() {
         (graph.sources(), graph.targets(), graph.median_spacing),
         (&[1, 0][..], &[0, 1][..], 5.0)
     );
-    assert_eq!(radius(&pair, &RadiusConfig { radius: 5.0 }).unwrap().n_edges(), 2);
+    assert_eq!(radius(&pair, &RadiusConfig::of(5.0)).unwrap().n_edges(), 2);
     assert!(delaunay(&pair).unwrap_err().to_string().contains("three positions"));
 }
 
@@ -110,7 +110,7 @@ fn options_out_of_range() {
         );
     }
     for reach in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        assert!(radius(&c, &RadiusConfig { radius: reach }).is_err(), "{reach}");
+        assert!(radius(&c, &RadiusConfig::of(reach)).is_err(), "{reach}");
     }
     for bad in [f64::NAN, f64::INFINITY] {
         let c = at(&[[0.0, 0.0], [1.0, bad], [0.0, 1.0]]);
@@ -147,11 +147,11 @@ fn an_empty_or_absurd_graph_names_a_radius_that_works() {
         (0..900).map(|i| [f64::from(i % 30) * 100.0, f64::from(i / 30) * 100.0]).collect();
     let c = at(&grid);
     for reach in [5.0, 1e5] {
-        let error = radius(&c, &RadiusConfig { radius: reach }).unwrap_err().to_string();
+        let error = radius(&c, &RadiusConfig::of(reach)).unwrap_err().to_string();
         let advised: f64 =
             error.split("a radius of ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
         assert!(error.contains("spacing of spots is 100 um"), "{error}");
-        let graph = radius(&c, &RadiusConfig { radius: advised }).unwrap();
+        let graph = radius(&c, &RadiusConfig::of(advised)).unwrap();
         assert!(graph.isolated == 0 && graph.mean_degree() < 12.0, "{advised}: {graph}");
     }
     assert!(knn(&c, &directed(500)).unwrap_err().to_string().contains("at most 200 neighbours"));
@@ -160,7 +160,7 @@ fn an_empty_or_absurd_graph_names_a_radius_that_works() {
 #[test]
 fn isolated_spots_are_counted() {
     let c = at(&[[0.0, 0.0], [1.0, 0.0], [50.0, 0.0]]);
-    let graph = radius(&c, &RadiusConfig { radius: 2.0 }).unwrap();
+    let graph = radius(&c, &RadiusConfig::of(2.0)).unwrap();
     assert_eq!((graph.isolated, graph.degrees()), (1, vec![1, 1, 0]));
     assert!(graph.to_string().contains("1 without any"), "{graph}");
 }
@@ -200,7 +200,7 @@ proptest! {
 
         let within = |i: usize, j: usize| i != j && squared(i, j) <= (reach * reach) as i32;
         let count = (0..n).map(|i| (0..n).filter(|&j| within(i, j)).count()).sum::<usize>();
-        match radius(&c, &RadiusConfig { radius: f64::from(reach) }) {
+        match radius(&c, &RadiusConfig::of(f64::from(reach))) {
             Ok(graph) => prop_assert!(graph.n_edges() == count && is_symmetric(&graph) && is_sound(&graph)),
             Err(_) => prop_assert_eq!(count, 0),
         }
