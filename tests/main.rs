@@ -14,3 +14,4 @@ mod plot;
 mod script;
 mod sim;
 mod train;
+mod zarr;

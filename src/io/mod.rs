@@ -15,6 +15,7 @@ pub mod text_counts;
 pub mod visium;
 pub mod visium_hd;
 pub mod xenium;
+pub mod zarr;
 
 use std::path::Path;
 
@@ -73,12 +74,8 @@ const FORMATS: &[Format] = &[
     },
     Format {
         name: "zarr archive",
-        is: |p| {
-            p.join(".zgroup").is_file()
-                || p.join("zarr.json").is_file()
-                || ends(p, &[".zarr", ".zarr.zip"])
-        },
-        read: None,
+        is: |p| zarr::is(p) || ends(p, &[".zarr", ".zarr.zip"]),
+        read: Some(zarr::read),
     },
     Format {
         name: "legacy ST table",
