@@ -214,7 +214,7 @@ fn v3_type(ty: &Value, big_endian: bool) -> Result<Plain> {
     let wide = || configuration["length_bytes"].as_u64().and_then(|n| usize::try_from(n).ok());
     let bits = |prefix: &str| {
         let bits: usize = name.strip_prefix(prefix)?.parse().ok()?;
-        (bits % 8 == 0).then_some(bits / 8)
+        bits.is_multiple_of(8).then_some(bits / 8)
     };
     let (kind, bytes) = match name {
         "bool" => (Kind::Bool, Some(1)),
@@ -233,7 +233,7 @@ fn plain(kind: Kind, bytes: usize, big_endian: bool) -> Option<Plain> {
         Kind::Bool => bytes == 1,
         Kind::Int | Kind::Uint => matches!(bytes, 1 | 2 | 4 | 8),
         Kind::Float => matches!(bytes, 2 | 4 | 8),
-        Kind::Utf32 => bytes % 4 == 0 && bytes <= WIDEST,
+        Kind::Utf32 => bytes.is_multiple_of(4) && bytes <= WIDEST,
         Kind::Ascii => bytes <= WIDEST,
     };
     known.then_some(Plain { kind, bytes, big_endian })
