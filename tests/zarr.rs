@@ -51,6 +51,27 @@ fn the_archive_of_anndata_0_7_equals_pythons_reading() {
     compare(&python, &path, &unpacked);
 }
 
+/// Every byte of the header of blosc, and of its first block.
+#[test]
+fn a_broken_chunk_of_blosc_is_refused_or_read() {
+    let Some(path) = common::data(ARCHIVE) else { return };
+    let at = folder();
+    let store = at.path().join("x.zarr");
+    zip::ZipArchive::new(std::fs::File::open(&path).unwrap()).unwrap().extract(&store).unwrap();
+    let chunk = store.join("X/data/0");
+    let whole = std::fs::read(&chunk).unwrap();
+    for i in 0..28 {
+        for value in [0, 1, 2, 7, 0x33, 128, 255] {
+            let mut bytes = whole.clone();
+            bytes[i] = value;
+            std::fs::write(&chunk, bytes).unwrap();
+            if let Err(e) = io::read(&store) {
+                assert!(e.to_string().contains("X/data"), "{e}");
+            }
+        }
+    }
+}
+
 /// Versions 2 and 3; then small chunks with absent ones, shards, Fortran's order, big endians, each
 /// codec, half floats, nullable columns.
 const WRITE: &str = r#"

@@ -9,6 +9,7 @@
 //! file are read here, not by the crate `zarrs`: that one takes the memory that a header asks for,
 //! has no records or texts of fixed length, and makes cargo build polars anew.
 
+mod chunks;
 mod codec;
 mod copy;
 mod meta;
@@ -89,7 +90,9 @@ fn is_anndata(store: &Store, path: &Path) -> Result<()> {
             let e = wrong("a folder without .zgroup or zarr.json".into());
             return Err(match store {
                 Some(f) => e.advice(format!("Name the store in it: {}", path.join(f).display())),
-                None => e.advice("Is it the store, copied whole? Files whose names begin with a dot are part of it"),
+                None => e.advice(
+                    "Is it the store, copied whole? Files with names that begin with a dot belong to it",
+                ),
             });
         }
     };
