@@ -16,7 +16,7 @@ use crate::common;
 /// Compares two files as Python reads them, each slot element for element. Only what
 /// `io::h5ad` documents may differ: widths of floats and integers, the flag `ordered`, and the
 /// places where tables and sparse matrices beside the rows go.
-const COMPARE: &str = r#"
+pub(crate) const COMPARE: &str = r#"
 import sys, warnings
 warnings.simplefilter("ignore")
 import anndata as ad, numpy as np, pandas as pd, scipy.sparse as sp

@@ -23,3 +23,4 @@ mod text_counts;
 mod train;
 mod visium;
 mod xenium;
+mod zarr;

@@ -30,6 +30,13 @@ pub const TARGETS: &[Target] = &[
         write: fixtures::loom::write,
         read: |f| dataset(&f.join("sample.loom")),
     },
+    Target {
+        name: "zarr",
+        write: fixtures::zarr::write,
+        read: |f| {
+            dataset(&f.join("sample.zarr")).and_then(|()| dataset(&f.join("sample.zarr.zip")))
+        },
+    },
 ];
 
 fn dataset(path: &Path) -> Result<()> {

@@ -21,6 +21,7 @@ pub mod transcripts;
 pub mod visium;
 pub mod visium_hd;
 pub mod xenium;
+pub mod zarr;
 
 use std::path::Path;
 
@@ -56,12 +57,8 @@ const FORMATS: &[Format] = &[
     Format { name: "MEX folder", is: mex::looks_like, read: Some(mex::read) },
     Format {
         name: "zarr archive",
-        is: |p| {
-            p.join(".zgroup").is_file()
-                || p.join("zarr.json").is_file()
-                || ends(p, &[".zarr", ".zarr.zip"])
-        },
-        read: None,
+        is: |p| zarr::is(p) || ends(p, &[".zarr", ".zarr.zip"]),
+        read: Some(zarr::read),
     },
     Format {
         name: "legacy ST table",

@@ -36,7 +36,7 @@ pub(super) mod functions {
     /// same.n_vars                     // => 40
     /// ```
     ///
-    /// `.h5ad`, 10x `.h5`, MEX folders, Visium, Visium HD and Xenium folders, `.loom`, tables of
+    /// `.h5ad`, AnnData in zarr (`x.zarr/`, `x.zarr.zip`), 10x `.h5`, MEX folders, Visium, Visium HD and Xenium folders, `.loom`, tables of
     /// counts as text or parquet, legacy ST tables, `.npy` and `.npz`. The functions by the name of
     /// a format take its options.
     #[rhai_fn(return_raw)]
