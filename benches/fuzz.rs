@@ -62,7 +62,7 @@ fn main() {
     }
     println!(
         "{:<14} {:>8} {:>8} {:>8} {:>9}  {}",
-        "format", "cases", "opened", "refused", "peak MB", "seconds, and what broke"
+    println!("format            cases   opened  refused   peak MB  seconds, and what broke");
     );
     let broken: usize = targets.iter().map(|t| watch(t, &options)).sum();
     assert!(

@@ -1,9 +1,9 @@
-//! Tables as text (`.csv`, `.tsv`, `.txt`, and their `.gz`), parquet and Arrow IPC, through polars.
+//! Tables as text (`.csv`, `.tsv`, `.txt`, and their `.gz`) and parquet, through polars.
 
 use std::fs::File;
 use std::io::{BufWriter, Cursor, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -11,6 +11,7 @@ use polars::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::columns;
 use super::lines::{self, Record, Records};
 use crate::base::{Error, Result, files, memory, progress};
 use crate::data::table::unique_names;
@@ -46,7 +47,7 @@ pub fn read(path: &Path) -> Result<DataFrame> {
     read_with(path, &TableConfig::default())
 }
 
-/// Reads a table of text, gzipped or not, of parquet or of Arrow IPC, told by its content. Types
+/// Reads a table of text, gzipped or not, or of parquet, told by its content. Types
 /// follow from all rows. Names of columns that stand twice get `-1`, `-2`; those without a name are
 /// `column_1` by their place.
 ///
@@ -56,11 +57,7 @@ pub fn read(path: &Path) -> Result<DataFrame> {
 pub fn read_with(path: &Path, config: &TableConfig) -> Result<DataFrame> {
     files::exists(path)?;
     if is_parquet(path) {
-        let file = Parquet::open(path)?;
-        return file.columns(&(0..file.schema().len()).collect::<Vec<_>>());
-    }
-    if starts_with(path, b"ARROW1") {
-        return guarded(path, || IpcReader::new(open(path)?).finish());
+        return columns::read_table(path);
     }
     text(path, config).map_err(|e| e.within(format!("reading the table {}", path.display())))
 }
@@ -77,15 +74,10 @@ pub fn write(path: &Path, frame: &DataFrame) -> Result<()> {
     let failed = |e| Error::io(format!("writing {}", path.display()), e);
     let lost = |e| Error::io(format!("writing {}", path.display()), e);
     let zipped = bare.len() < name.len();
-    if !matches!(
-        (end, zipped),
-        ("csv" | "tsv" | "txt", _) | ("parquet" | "arrow" | "feather", false)
-    ) {
+    if !matches!((end, zipped), ("csv" | "tsv" | "txt", _) | ("parquet", false)) {
         let found = if name.contains('.') { format!(".{end}") } else { "none".into() };
         return Err(Error::new(format!("choosing the separator of {}", path.display()))
-            .expected(
-                "the end .csv, .tsv, .txt, one of these with .gz, .parquet, .arrow or .feather",
-            )
+            .expected("the end .csv, .tsv, .txt, one of these with .gz, or .parquet")
             .found(if zipped { format!("{found}.gz") } else { found }));
     }
     let mut frame = frame.clone();
@@ -93,7 +85,6 @@ pub fn write(path: &Path, frame: &DataFrame) -> Result<()> {
         let mut file = BufWriter::new(File::create(tmp).map_err(lost)?);
         match (end, zipped) {
             ("parquet", _) => ParquetWriter::new(&mut file).finish(&mut frame).map(drop),
-            ("arrow" | "feather", _) => IpcWriter::new(&mut file).finish(&mut frame),
             (_, true) => {
                 let mut zip = GzEncoder::new(&mut file, Compression::default());
                 let done = csv(&mut zip, end, &mut frame);
@@ -122,10 +113,6 @@ fn starts_with(path: &Path, magic: &[u8]) -> bool {
     File::open(path).and_then(|mut f| f.read_exact(&mut start)).is_ok() && start == magic
 }
 
-fn open(path: &Path) -> PolarsResult<File> {
-    Ok(File::open(path)?)
-}
-
 /// Runs a reader of polars, which panics on some damaged files.
 fn guarded<T>(path: &Path, read: impl FnOnce() -> PolarsResult<T>) -> Result<T> {
     let damaged = || {
@@ -138,66 +125,6 @@ fn guarded<T>(path: &Path, read: impl FnOnce() -> PolarsResult<T>) -> Result<T> 
         Ok(Ok(value)) => Ok(value),
         Ok(Err(e)) => Err(Error::io(format!("reading {}", path.display()), e)),
         Err(_) => Err(damaged()),
-    }
-}
-
-/// A parquet file whose columns are read by their places.
-pub(super) struct Parquet {
-    path: PathBuf,
-    metadata: FileMetadataRef,
-    schema: Vec<(String, DataType)>,
-}
-
-impl Parquet {
-    /// Reads the footer, and refuses more rows than the file can hold.
-    pub fn open(path: &Path) -> Result<Self> {
-        let (metadata, schema) = guarded(path, || {
-            let mut reader = ParquetReader::new(open(path)?);
-            let schema = reader.schema()?;
-            let fields = schema.iter_values();
-            let named = |f: &ArrowField| (f.name.to_string(), DataType::from_arrow_field(f));
-            Ok((reader.get_metadata()?.clone(), fields.map(named).collect::<Vec<_>>()))
-        })?;
-        let file = Self { path: path.to_owned(), metadata, schema };
-        let bytes = std::fs::metadata(path).map(|m| m.len()).unwrap_or(0);
-        let rows: usize = file.metadata.row_groups.iter().map(|g| g.num_rows()).sum();
-        let doing = format!("reading {}", path.display());
-        if rows != file.metadata.num_rows || rows as u64 > bytes.saturating_mul(INFLATION) {
-            return Err(Error::new(doing)
-                .expected("as many rows as the file can hold")
-                .found(format!("{} rows in {}", file.metadata.num_rows, memory::human(bytes)))
-                .advice("The file is damaged: copy or download it again"));
-        }
-        Ok(file)
-    }
-
-    pub fn schema(&self) -> &[(String, DataType)] {
-        &self.schema
-    }
-
-    pub fn rows(&self) -> usize {
-        self.metadata.num_rows
-    }
-
-    /// The columns at some places, in their order in the file.
-    pub fn columns(&self, places: &[usize]) -> Result<DataFrame> {
-        if places.is_empty() {
-            return Ok(DataFrame::empty_with_height(self.rows()));
-        }
-        let doing = format!("reading {}", self.path.display());
-        let bytes = (self.rows() as u64).saturating_mul(8 * places.len() as u64);
-        memory::require(&doing, bytes, "Read fewer columns or rows, or use a larger machine")?;
-        let frame = guarded(&self.path, || {
-            let mut reader = ParquetReader::new(open(&self.path)?);
-            reader.set_metadata(self.metadata.clone());
-            reader.with_projection(Some(places.to_vec())).finish()
-        })?;
-        if frame.height() != self.rows() || frame.width() != places.len() {
-            return Err(Error::new(doing)
-                .expected(format!("{} rows of {} columns", self.rows(), places.len()))
-                .found(format!("{} of {}", frame.height(), frame.width())));
-        }
-        Ok(frame)
     }
 }
 

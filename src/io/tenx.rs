@@ -3,7 +3,7 @@
 //! The file holds features x barcodes by columns; the same three arrays are barcodes x features by
 //! rows, so nothing is turned around. Columns and names are those of scanpy's `read_10x_h5`.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use hdf5::Group;
@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Error, Kind, Result, nearest, progress};
+use crate::data::table::unique_names;
 use crate::data::{Csr, Dataset, Table};
 use crate::io::h5::{self, Node};
 
@@ -265,7 +266,7 @@ pub(super) fn choose(ds: &mut Dataset, wanted: &str) -> Result<()> {
     if wanted != ALL {
         keep_type(ds, wanted)?;
     }
-    let unique = unique(ds.var().index());
+    let unique = unique_names(ds.var().index());
     ds.var_mut().set_index(unique)
 }
 
@@ -327,24 +328,4 @@ fn totals(ds: &Dataset, types: &[String], known: &[&str]) -> Vec<Vec<f64>> {
 fn total_of(feature_type: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
     format!("total_counts_{}", feature_type.chars().map(plain).collect::<String>())
-}
-
-/// Names made unique as `anndata.utils.make_index_unique` does: the first stays, the next get
-/// `-1`, `-2`, leaving out what is already a name.
-fn unique(names: &[String]) -> Vec<String> {
-    let mut taken: HashSet<String> = names.iter().cloned().collect();
-    let mut seen: HashSet<&str> = HashSet::new();
-    let mut count: HashMap<&str, usize> = HashMap::new();
-    let mut unique = Vec::with_capacity(names.len());
-    for name in names {
-        let mut new = name.clone();
-        let first = seen.insert(name);
-        while !first && !taken.insert(new.clone()) {
-            let n = count.entry(name).or_default();
-            *n += 1;
-            new = format!("{name}-{n}");
-        }
-        unique.push(new);
-    }
-    unique
 }

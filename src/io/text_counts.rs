@@ -10,6 +10,7 @@ use polars::prelude::{Column, DataType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::columns::Columns;
 use super::lines::{self, Record, Records};
 use super::roles::{Kind, Plan, ROW_NAME, note_dates};
 use super::table;
@@ -402,14 +403,13 @@ fn turned_plan(
 const BLOCK: usize = 8 << 20;
 
 fn parquet(path: &Path, doing: &str, config: &TextCountsConfig) -> Result<Dataset> {
-    let file = table::Parquet::open(path)?;
-    let schema = file.schema();
-    let names: Vec<String> = schema.iter().map(|(n, _)| n.clone()).collect();
-    let kind = |(_, t): &(String, DataType)| match t.is_primitive_numeric() {
-        true => Kind::Numbers,
-        false => Kind::Text,
+    let file = Columns::open(path)?;
+    let names = file.names();
+    let kind = |n: &String| if file.is_number(n) { Kind::Numbers } else { Kind::Text };
+    let kinds: Vec<Kind> = names.iter().map(kind).collect();
+    let columns = |places: &[usize]| {
+        file.frame(&places.iter().map(|&i| names[i].as_str()).collect::<Vec<_>>())
     };
-    let kinds: Vec<Kind> = schema.iter().map(kind).collect();
     if config.orientation == Some(Orientation::GenesByCells) {
         return Err(Error::new(doing)
             .expected("a row a cell in parquet")
@@ -417,12 +417,12 @@ fn parquet(path: &Path, doing: &str, config: &TextCountsConfig) -> Result<Datase
             .advice("Write the table as text, or turn it around first"));
     }
     let plan = Plan::new(doing, &names, &kinds, config)?;
-    let rows = file.rows();
+    let rows = file.rows() as usize;
     let (mut indptr, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
     let job = progress::Job::new("reading columns", 0, plan.genes.len() as u64);
     for block in plan.genes.chunks((BLOCK / rows.max(1)).max(1)) {
         interrupt::check(doing)?;
-        for column in file.columns(block)?.columns() {
+        for column in columns(block)?.columns() {
             let cast = column.cast(&DataType::Float64).map_err(|e| Error::io(doing, e))?;
             for (row, value) in cast.f64().map_err(|e| Error::io(doing, e))?.iter().enumerate() {
                 match value {
@@ -445,7 +445,7 @@ fn parquet(path: &Path, doing: &str, config: &TextCountsConfig) -> Result<Datase
     }
     let x = Csr::new((plan.genes.len(), rows), indptr, indices, values)?.transpose();
     let texts = |i: usize| -> Result<Vec<String>> {
-        let frame = file.columns(&[i])?;
+        let frame = columns(&[i])?;
         let column = frame.columns().first().map(crate::data::table::texts).transpose()?;
         Ok(column.unwrap_or_default().into_iter().map(Option::unwrap_or_default).collect())
     };
@@ -453,11 +453,11 @@ fn parquet(path: &Path, doing: &str, config: &TextCountsConfig) -> Result<Datase
         Some(i) => texts(i)?,
         None => (0..rows).map(|i| i.to_string()).collect(),
     };
-    let obs = file.columns(&plan.obs)?.columns().to_vec();
+    let obs = columns(&plan.obs)?.columns().to_vec();
     let xy = match plan.xy {
         None => Vec::new(),
         Some((x, y)) => {
-            let (x, y) = (file.columns(&[x])?, file.columns(&[y])?);
+            let (x, y) = (columns(&[x])?, columns(&[y])?);
             let numbers = |f: &polars::prelude::DataFrame| {
                 f.columns().first().map(crate::data::table::numbers).transpose()
             };

@@ -16,7 +16,7 @@ use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader}
 use parquet::data_type::DataType as Physical;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
-use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, Series, StringChunked};
+use polars::prelude::{Column, DataFrame, DataType, IntoColumn, NamedFrom, Series, StringChunked};
 
 use crate::base::{Error, Kind, Result, files, interrupt, memory, nearest, progress};
 
@@ -99,6 +99,15 @@ impl Columns {
         flat.map(|c| c.name().to_owned()).collect()
     }
 
+    /// Whether a column holds numbers; truth values and texts are none.
+    pub fn is_number(&self, name: &str) -> bool {
+        let schema = self.meta.file_metadata().schema_descr();
+        let at = self.place(name).ok().and_then(|at| schema.columns().get(at));
+        at.is_some_and(|c| {
+            matches!(c.physical_type(), Type::INT32 | Type::INT64 | Type::FLOAT | Type::DOUBLE)
+        })
+    }
+
     /// The least and the greatest value of a column of floats, where the footer has them.
     pub fn range(&self, name: &str) -> Option<(f64, f64)> {
         let at = self.place(name).ok()?;
@@ -164,7 +173,7 @@ impl Columns {
                         let e = format!("{} values for {n} rows", column.len());
                         return Err(self.damaged(name, e.into()));
                     }
-                    batch.push(column.with_name((*name).into()).into_column());
+                    batch.push(self.narrow(at, column).with_name((*name).into()).into_column());
                 }
                 f(batch)?;
                 left -= n as u64;
@@ -173,6 +182,46 @@ impl Columns {
             }
         }
         Ok(())
+    }
+
+    /// The columns named, whole.
+    ///
+    /// # Errors
+    /// What [`each`](Self::each) says; columns beyond the memory there is.
+    pub fn frame(&self, names: &[&str]) -> Result<DataFrame> {
+        let doing = format!("reading {}", self.path.display());
+        let rows = self.rows();
+        if names.is_empty() {
+            return Ok(DataFrame::empty_with_height(rows as usize));
+        }
+        let bytes = rows.saturating_mul(8 * names.len() as u64);
+        memory::require(&doing, bytes, "Read fewer columns or rows, or use a larger machine")?;
+        let failed = |e| Error::io(&doing, e);
+        let mut parts: Vec<DataFrame> = Vec::new();
+        self.each(names, |batch| {
+            let height = batch.first().map_or(0, Column::len);
+            parts.push(DataFrame::new(height, batch).map_err(failed)?);
+            Ok(())
+        })?;
+        let mut parts = parts.into_iter();
+        let mut table = parts.next().map_or_else(|| self.no_rows(names), Ok)?;
+        parts.try_for_each(|part| table.vstack_mut(&part).map(drop)).map_err(failed)?;
+        table.rechunk_mut();
+        Ok(table)
+    }
+
+    /// The columns named, without a row.
+    fn no_rows(&self, names: &[&str]) -> Result<DataFrame> {
+        let column = |name: &&str| {
+            let name = name.to_string();
+            Ok(if self.is_number(&name) {
+                Column::new(name.into(), Vec::<f64>::new())
+            } else {
+                Column::new(name.into(), Vec::<String>::new())
+            })
+        };
+        let columns = names.iter().map(column).collect::<Result<_>>()?;
+        DataFrame::new(0, columns).map_err(|e| Error::io("reading a table without rows", e))
     }
 
     fn damaged(&self, name: &str, e: Box<dyn std::error::Error + Send + Sync>) -> Error {
@@ -188,6 +237,18 @@ impl Columns {
         let pages =
             guard(|| pages::Pages::new(Arc::clone(&self.file), self.bytes, chunk, &descr, rows));
         Ok(get_column_reader(descr.clone(), Box::new(pages.map_err(refuse)?)))
+    }
+
+    /// Whole numbers of the width that the schema gives them; parquet stores 32 bits at least.
+    fn narrow(&self, at: usize, values: Series) -> Series {
+        let to = match self.meta.file_metadata().schema_descr().column(at).converted_type() {
+            ConvertedType::INT_8 => DataType::Int8,
+            ConvertedType::INT_16 => DataType::Int16,
+            ConvertedType::UINT_8 => DataType::UInt8,
+            ConvertedType::UINT_16 => DataType::UInt16,
+            _ => return values,
+        };
+        values.strict_cast(&to).unwrap_or(values)
     }
 
     /// The next `n` values of a column; `text` is how many bytes of text are still believed.
@@ -230,10 +291,9 @@ impl Columns {
 /// Reads a table whole; columns that are lists or nested are left out, with a note.
 ///
 /// # Errors
-/// What [`Columns::open`] and [`Columns::each`] say.
+/// What [`Columns::open`] and [`Columns::frame`] say.
 pub(super) fn read_table(path: &Path) -> Result<DataFrame> {
     let columns = Columns::open(path)?;
-    let doing = || format!("reading {}", path.display());
     let names = columns.names();
     let all = columns.meta.file_metadata().schema_descr().root_schema().get_fields().len();
     if names.len() < all {
@@ -243,22 +303,7 @@ pub(super) fn read_table(path: &Path) -> Result<DataFrame> {
             all - names.len()
         ));
     }
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut table: Option<DataFrame> = None;
-    columns.each(&names, |batch| {
-        let height = batch.first().map_or(0, Column::len);
-        let frame = DataFrame::new(height, batch).map_err(|e| Error::io(doing(), e))?;
-        match &mut table {
-            Some(t) => t.vstack_mut(&frame).map(|_| ()).map_err(|e| Error::io(doing(), e))?,
-            None => table = Some(frame),
-        }
-        Ok(())
-    })?;
-    let mut table = table.ok_or_else(|| {
-        Error::new(doing()).expected("a table with rows and columns").found("none")
-    })?;
-    table.rechunk_mut();
-    Ok(table)
+    columns.frame(&names.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// The next `n` values and which rows have one; `None` when all have.
