@@ -60,10 +60,7 @@ fn main() {
     if options.child {
         return child(targets[0], &options);
     }
-    println!(
-        "{:<14} {:>8} {:>8} {:>8} {:>9}  {}",
     println!("format            cases   opened  refused   peak MB  seconds, and what broke");
-    );
     let broken: usize = targets.iter().map(|t| watch(t, &options)).sum();
     assert!(
         broken == 0,
