@@ -14,7 +14,9 @@ impl fmt::Display for Dataset {
             "Dataset {n} spots x {g} genes, {:.1} % of X not zero, {}",
             100.0 * filled,
             memory::human(
-                self.x().bytes() + self.layers().values().map(|l| l.bytes()).sum::<u64>()
+                self.x().bytes()
+                    + self.layers().values().map(|l| l.bytes()).sum::<u64>()
+                    + self.raw().map_or(0, |r| r.x().bytes())
             )
         )?;
         let mut line = |name: &str, items: Vec<String>| {
@@ -30,6 +32,11 @@ impl fmt::Display for Dataset {
         line("obsm", matrices(self.obsm()))?;
         line("varm", matrices(self.varm()))?;
         line("obsp", self.obsp().keys().cloned().collect())?;
+        line("varp", self.varp().keys().cloned().collect())?;
+        if let Some(raw) = self.raw() {
+            let counts = if raw.is_counts() { "counts" } else { "no counts" };
+            line("raw", vec![format!("{} genes, {counts}", raw.var().len())])?;
+        }
         line("uns", self.uns().as_map().map(|m| m.keys().cloned().collect()).unwrap_or_default())?;
         if let Ok(c) = self.coordinates() {
             let scale = c.um_per_unit.map(|u| format!(", {u:.4} um each")).unwrap_or_default();

@@ -15,6 +15,7 @@ use crate::base::nearest;
 use crate::batch::gvae::DataConfig;
 use crate::batch::image::EncodeConfig;
 use crate::graph::{KnnConfig, RadiusConfig};
+use crate::io::h5ad::H5adConfig;
 use crate::io::legacy_st::LegacyStConfig;
 use crate::io::loom::LoomConfig;
 use crate::io::mex::MexConfig;
@@ -36,6 +37,7 @@ type Schema = fn() -> Value;
 
 /// The configuration behind each function that takes an option map.
 const OPTIONS: &[(&str, Schema)] = &[
+    ("data::read_h5ad", schema::<H5adConfig>),
     ("data::read_mex", schema::<MexConfig>),
     ("data::read_visium_hd", schema::<VisiumHdConfig>),
     ("data::read_xenium", schema::<XeniumConfig>),

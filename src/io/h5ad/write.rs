@@ -3,17 +3,14 @@
 use std::path::Path;
 
 use hdf5::types::{H5Type, VarLenUnicode};
-use hdf5::{Extents, FileBuilder, Group, Location};
+use hdf5::{FileBuilder, Group, Location};
 use ndarray::{ArrayView, ArrayViewD, Dimension};
 use polars::prelude::*;
 
 use super::read::note_names;
-use crate::base::{Error, Result, files, interrupt};
+use crate::base::{Error, Result, files, interrupt, progress};
 use crate::data::{Csr, Dataset, Matrix, Table, Uns};
-use crate::io::h5::failed;
-
-/// Deflate's level: what anndata users get from `compression="gzip"`.
-const LEVEL: u8 = 4;
+use crate::io::h5::{self, LEVEL, failed};
 
 /// Writes a dataset, compressed with gzip, through a temporary file.
 ///
@@ -50,11 +47,21 @@ fn dataset(f: &Group, ds: &Dataset) -> Result<()> {
             array(&g, key(name)?, m.view())?;
         }
     }
-    let obsp = dict(f, "obsp")?;
-    for (name, m) in ds.obsp() {
-        sparse(&obsp, key(name)?, m)?;
+    for (slot, all) in [("obsp", ds.obsp()), ("varp", ds.varp())] {
+        let g = dict(f, slot)?;
+        for (name, m) in all {
+            sparse(&g, key(name)?, m)?;
+        }
     }
-    dict(f, "varp")?;
+    if let Some(raw) = ds.raw() {
+        let g = group(f, "raw", "raw", "0.1.0")?;
+        matrix(&g, "X", raw.x())?;
+        frame(&g, "var", raw.var())?;
+        let varm = dict(&g, "varm")?;
+        for (name, m) in &raw.varm {
+            array(&varm, key(name)?, m.view())?;
+        }
+    }
     match ds.uns() {
         map @ Uns::Map(_) => uns(f, "uns", map),
         other => Err(Error::new("writing uns").expected("a map").found(other.to_string())),
@@ -174,31 +181,16 @@ fn sparse(parent: &Group, name: &str, m: &Csr) -> Result<()> {
         .create("shape")
         .map_err(failed(format!("writing the shape of {name}")))?;
     let (indptr, indices, values) = m.parts();
-    plain(&g, "data", ArrayView::from(values))?;
+    let (n, rows) = ([values.len()], [indptr.len()]);
+    h5::write(&g, "data", &n, |i| values[i])?;
     // SciPy wants both index arrays of one width.
     let narrow = m.nnz().max(m.nrows()).max(m.ncols()) <= i32::MAX as usize;
     if narrow {
-        plain(
-            &g,
-            "indices",
-            ArrayView::from(&indices.iter().map(|&i| i as i32).collect::<Vec<_>>()),
-        )?;
-        plain(
-            &g,
-            "indptr",
-            ArrayView::from(&indptr.iter().map(|&i| i as i32).collect::<Vec<_>>()),
-        )?;
+        h5::write(&g, "indices", &n, |i| indices[i] as i32)?;
+        h5::write(&g, "indptr", &rows, |i| indptr[i] as i32)?;
     } else {
-        plain(
-            &g,
-            "indices",
-            ArrayView::from(&indices.iter().map(|&i| i64::from(i)).collect::<Vec<_>>()),
-        )?;
-        plain(
-            &g,
-            "indptr",
-            ArrayView::from(&indptr.iter().map(|&i| i as i64).collect::<Vec<_>>()),
-        )?;
+        h5::write(&g, "indices", &n, |i| i64::from(indices[i]))?;
+        h5::write(&g, "indptr", &rows, |i| indptr[i] as i64)?;
     }
     Ok(())
 }
@@ -342,13 +334,11 @@ fn uns(g: &Group, name: &str, value: &Uns) -> Result<()> {
         Uns::Bytes(a) => array(g, name, a.view()),
         Uns::Sparse(m) => sparse(g, name, m),
         Uns::Table(t) => frame(g, name, t),
+        // anndata before 0.12 refuses a whole file that holds one, and takes a name that is not
+        // there for what it is.
         Uns::Null => {
-            let d = g
-                .new_dataset::<f32>()
-                .shape(Extents::Null)
-                .create(name)
-                .map_err(failed(format!("writing {name}")))?;
-            encode(&d, "null", "0.1.0")
+            progress::note(format!("{}/{name}: nothing is there (null); left out", g.name()));
+            Ok(())
         }
     }
 }
