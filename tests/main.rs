@@ -5,6 +5,7 @@ mod data;
 mod fixtures;
 mod golden_models;
 mod golden_slide;
+mod h5ad;
 mod image;
 mod io;
 mod layers;

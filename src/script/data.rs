@@ -39,7 +39,8 @@ pub(super) mod functions {
     ///
     /// ```rhai
     /// ds.write("tissue.h5ad")
-    /// let part = data::read_h5ad("tissue.h5ad", #{ obs: "domain = 'D1'", genes: ["G0", "G3"] })
+    /// let two = [ds.var.index()[5], ds.var.index()[3]]
+    /// let part = data::read_h5ad("tissue.h5ad", #{ obs: "domain_true = 'D1'", genes: two })
     /// part.n_vars                     // => 2
     /// ```
     ///

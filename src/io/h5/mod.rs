@@ -14,7 +14,7 @@ use std::path::Path;
 use hdf5::{Container, File, Group, Location, LocationType};
 
 pub(super) use array::{Array, array, as_texts, f64s, fields, i64s, texts};
-pub(super) use numbers::{Kind, Part, f32s, some, u32s, usizes};
+pub(super) use numbers::{Kind, Part, Source, f32s, some, u32s, usizes};
 pub(super) use write::{LEVEL, write};
 
 use crate::base::{Error, Result, files, memory, nearest};

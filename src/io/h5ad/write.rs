@@ -10,7 +10,7 @@ use polars::prelude::*;
 use super::read::note_names;
 use crate::base::{Error, Result, files, interrupt, progress};
 use crate::data::{Csr, Dataset, Matrix, Table, Uns};
-use crate::io::h5::{self, LEVEL, failed};
+use crate::io::h5::{self, LEVEL, Source, failed};
 
 /// Writes a dataset, compressed with gzip, through a temporary file.
 ///
@@ -134,11 +134,18 @@ fn plain<T: H5Type, D: Dimension>(
         .map_err(failed(format!("writing {}/{name}", g.name())))
 }
 
-fn array<T: H5Type + Clone, D: Dimension>(
+fn array<T: Source + Send + Sync, D: Dimension>(
     g: &Group,
     name: &str,
     values: ArrayView<'_, T, D>,
 ) -> Result<()> {
+    let values = values.as_standard_layout();
+    let flat = values.as_slice().unwrap_or_default();
+    let d = h5::write(g, name, values.shape(), |i| flat[i])?;
+    encode(&d, "array", "0.2.0")
+}
+
+fn bools<D: Dimension>(g: &Group, name: &str, values: ArrayView<'_, bool, D>) -> Result<()> {
     let d = plain(g, name, values.as_standard_layout().view())?;
     encode(&d, "array", "0.2.0")
 }
@@ -240,7 +247,7 @@ fn column(g: &Group, name: &str, table: &Table) -> Result<()> {
             return Ok(None);
         }
         let inner = group(g, name, kind, "0.1.0")?;
-        array(&inner, "mask", ArrayView::from(&missing))?;
+        bools(&inner, "mask", ArrayView::from(&missing))?;
         Ok(Some(inner))
     };
     match series.dtype() {
@@ -255,7 +262,7 @@ fn column(g: &Group, name: &str, table: &Table) -> Result<()> {
                 series.bool().map_err(failed)?.iter().map(Option::unwrap_or_default).collect();
             let inner = masked("nullable-boolean")?;
             let (g, name) = inner.as_ref().map_or((g, name), |i| (i, "values"));
-            array(g, name, ArrayView::from(&values))
+            bools(g, name, ArrayView::from(&values))
         }
         DataType::Float32 => numbers(g, name, series.f32().map_err(failed)?, f32::NAN),
         DataType::Float64 => numbers(g, name, series.f64().map_err(failed)?, f64::NAN),
@@ -286,7 +293,7 @@ fn column(g: &Group, name: &str, table: &Table) -> Result<()> {
 fn numbers<T>(g: &Group, name: &str, values: &ChunkedArray<T>, missing: T::Native) -> Result<()>
 where
     T: PolarsNumericType,
-    T::Native: H5Type,
+    T::Native: Source + Send + Sync,
 {
     let values: Vec<T::Native> = values.iter().map(|v| v.unwrap_or(missing)).collect();
     array(g, name, ArrayView::from(&values))
@@ -330,7 +337,7 @@ fn uns(g: &Group, name: &str, value: &Uns) -> Result<()> {
         Uns::Ints(a) => array(g, name, a.view()),
         Uns::Floats(a) => array(g, name, a.view()),
         Uns::Singles(a) => array(g, name, a.view()),
-        Uns::Bools(a) => array(g, name, a.view()),
+        Uns::Bools(a) => bools(g, name, a.view()),
         Uns::Bytes(a) => array(g, name, a.view()),
         Uns::Sparse(m) => sparse(g, name, m),
         Uns::Table(t) => frame(g, name, t),
