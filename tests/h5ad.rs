@@ -407,3 +407,32 @@ fn damaged_chunks_are_refused() {
         }
     }
 }
+
+/// The index of the chunks, the sizes in it among them, and the chunks changed at random.
+#[test]
+fn damage_anywhere_in_large_arrays_does_not_panic() {
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().join("t.h5ad");
+    io::h5ad::write(&large(700, 200), &path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let trees: Vec<usize> = (0..whole.len() - 4).filter(|&i| &whole[i..i + 4] == b"TREE").collect();
+    let mut rng = spatia::base::seed::rng(11, 0);
+    let mut refusals = 0;
+    for round in 0..60 {
+        let mut bytes = whole.clone();
+        for _ in 0..1 + rng.next_u32() % 8 {
+            let at = rng.next_u32() as usize;
+            let at = if round % 2 == 0 {
+                trees[at % trees.len()] + 4 + at % 200
+            } else {
+                at % bytes.len()
+            };
+            bytes[at] = if at % 3 == 0 { 0xff } else { rng.next_u32() as u8 };
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        let genes = Some(names("g", 3));
+        let part = io::h5ad::read_with(&path, &H5adConfig { genes, ..H5adConfig::default() });
+        refusals += usize::from(io::read(&path).is_err()) + usize::from(part.is_err());
+    }
+    assert!(refusals > 20, "{refusals}");
+}

@@ -856,6 +856,7 @@ fn damaged_files_do_not_panic() {
             }
             std::fs::write(&path, bytes).unwrap();
             refusals += usize::from(io::read(&path).is_err());
+            io::h5ad::peek(&path).ok();
         }
         println!("{}: {refusals} of {files} refused", source.display());
         assert!(refusals > 0);

@@ -47,11 +47,12 @@ impl Csr {
         if let Some(r) = (0..nrows).find(|&r| indptr[r] > indptr[r + 1]) {
             return refuse("indptr to ascend".into(), format!("a fall after row {r}"));
         }
-        if let Some(c) = indices.iter().find(|&&c| c as usize >= ncols) {
+        if let Some(c) = indices.par_iter().find_first(|&&c| c as usize >= ncols) {
             return refuse(format!("columns below {ncols}"), format!("column {c}"));
         }
         let mut m = Self { nrows, ncols, indptr, indices, values };
-        if (0..nrows).any(|r| m.row(r).0.windows(2).any(|w| w[0] >= w[1])) {
+        let falls = |r| m.row(r).0.windows(2).any(|w| w[0] >= w[1]);
+        if (0..nrows).into_par_iter().any(falls) {
             m = m.canonical();
         }
         Ok(m)

@@ -36,6 +36,8 @@ pub(super) struct Layout {
     /// By rows and then columns of chunks.
     chunks: Vec<Place>,
     file: File,
+    /// Bytes of the file.
+    length: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -87,7 +89,9 @@ pub(super) fn layout(from: &Container, kind: Kind) -> Result<Option<Layout>> {
         return Ok(None);
     }
     let chunks = found.into_iter().map(|(_, p)| p).collect();
-    Ok(Some(Layout { shape: dims, chunk, shuffle, deflate, chunks, file: file(&d)? }))
+    let file = file(&d)?;
+    let length = file.metadata().map_err(|e| Error::io(doing(from), e))?.len();
+    Ok(Some(Layout { shape: dims, chunk, shuffle, deflate, chunks, file, length }))
 }
 
 /// The file that the library has open, for reading beside it.
@@ -149,9 +153,11 @@ pub(super) fn read<T: Number>(
         interrupt::check(&doing)?;
         with_kind!(kind, S => layout.band::<S, T>(from, &doing, scratch, task, part.cols))
     };
-    let rounded: Vec<usize> =
-        tasks.into_par_iter().map_init(new, one).collect::<Result<Vec<usize>>>()?;
-    Ok((values, rounded.into_iter().sum()))
+    // Long runs for each thread, so that its buffers serve many chunks.
+    let run = tasks.len().div_ceil(8 * rayon::current_num_threads());
+    let each = tasks.into_par_iter().with_min_len(run).map_init(new, one);
+    let rounded = each.try_reduce(|| 0, |a, b| Ok(a + b))?;
+    Ok((values, rounded))
 }
 
 /// Spans cut where bands of `height` rows end, counted within their band.
@@ -255,6 +261,10 @@ impl Layout {
         let most = whole as u64 + whole as u64 / 1000 + 64;
         if place.size > most {
             return refuse(format!("at most {most} bytes"), place.size.to_string());
+        }
+        if place.at.checked_add(place.size).is_none_or(|end| end > self.length) {
+            let found = format!("one from {} of {} bytes", place.at, place.size);
+            return refuse(format!("a place within the file of {} bytes", self.length), found);
         }
         let skips = |filter: Option<u32>| filter.is_none_or(|i| place.skipped >> i & 1 == 1);
         scratch.packed.resize(place.size as usize, 0);
