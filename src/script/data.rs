@@ -57,7 +57,7 @@ pub(super) mod functions {
     /// ```rhai
     /// ds.write("tissue.h5ad")
     /// data::peek("tissue.h5ad").n_obs // => 60
-    /// data::peek("tissue.h5ad").obsm  // => ["spatial"]
+    /// data::peek("tissue.h5ad").obsm.contains("spatial")   // => true
     /// ```
     ///
     /// `n_obs`, `n_vars`, `x` (csr, csc, dense or none), `raw_vars`, and lists of names: `obs`, `var`,

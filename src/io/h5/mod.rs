@@ -75,7 +75,8 @@ pub(super) fn failed(doing: impl Into<String>) -> impl FnOnce(hdf5::Error) -> Er
     move |e| Error::io(doing, e)
 }
 
-/// Names of the members, in alphabetical order.
+/// Names of the members, in the order in which they were made where the file keeps it, else
+/// alphabetically.
 pub(super) fn names(group: &Group) -> Result<Vec<String>> {
     group.member_names().map_err(failed(format!("listing {}", group.name())))
 }
