@@ -8,7 +8,7 @@ use ndarray::{Array1, Array2, arr2, arr3};
 use polars::prelude::*;
 use proptest::prelude::*;
 use rand::Rng;
-use spatia::data::{Csr, Dataset, Matrix, Table, Uns};
+use spatia::data::{Csr, Dataset, Matrix, Raw, Table, Uns};
 use spatia::io;
 
 use crate::common;
@@ -16,7 +16,7 @@ use crate::common;
 /// Compares two files as Python reads them, each slot element for element. Only what
 /// `io::h5ad` documents may differ: widths of floats and integers, the flag `ordered`, and the
 /// places where tables and sparse matrices beside the rows go.
-pub(crate) const COMPARE: &str = r#"
+pub const COMPARE: &str = r#"
 import sys, warnings
 warnings.simplefilter("ignore")
 import anndata as ad, numpy as np, pandas as pd, scipy.sparse as sp
@@ -80,15 +80,22 @@ def beside(at, x, y):
         same(at + "." + k, v, y[k])
 assert a.shape == b.shape
 matrix("X", a.X, b.X)
-raw = {"raw": a.raw[:, a.var_names].X} if a.raw is not None and set(a.var_names) <= set(a.raw.var_names) else {}
-assert set(a.layers) | set(raw) == set(b.layers), (set(a.layers), set(b.layers))
-for k, v in {**a.layers, **raw}.items(): matrix("layers." + k, v, b.layers[k])
+assert set(a.layers) == set(b.layers), (set(a.layers), set(b.layers))
+for k, v in a.layers.items(): matrix("layers." + k, v, b.layers[k])
+assert (a.raw is None) == (b.raw is None), (a.raw, b.raw)
+if a.raw is not None:
+    assert a.raw.shape == b.raw.shape
+    matrix("raw.X", a.raw.X, b.raw.X)
+    frame("raw.var", a.raw.var, b.raw.var)
+    beside("raw.varm", a.raw.varm, b.raw.varm)
 frame("obs", a.obs, b.obs)
 frame("var", a.var, b.var)
 beside("obsm", a.obsm, b.obsm)
 beside("varm", a.varm, b.varm)
 assert set(a.obsp) == set(b.obsp)
 for k in a.obsp: sparse("obsp." + k, a.obsp[k], b.obsp[k])
+assert set(a.varp) == set(b.varp)
+for k in a.varp: sparse("varp." + k, a.varp[k], b.varp[k])
 tree("uns", dict(a.uns), dict(b.uns))
 print(f"equal in {seen} arrays")
 "#;
@@ -182,7 +189,7 @@ fn visium_folder_and_h5ad_of_a_slice_agree() {
 }
 
 /// A dataset with every kind of part.
-fn everything() -> Dataset {
+pub fn everything() -> Dataset {
     let x =
         Csr::from_rows(3, vec![vec![(0, 1.0), (2, 3.5)], vec![], vec![(1, 2.0)], vec![(2, -1.0)]]);
     let obs = Table::new(["a-1", "b-1", "c-1", "d-é"].map(String::from).into());
@@ -225,6 +232,12 @@ fn everything() -> Dataset {
         Csr::from_rows(4, vec![vec![(1, 0.5)], vec![(0, 0.5)], vec![], vec![]]),
     )
     .unwrap();
+    ds.set_varp("correlations", Csr::from_rows(3, vec![vec![(2, 0.5)], vec![], vec![(0, 0.5)]]))
+        .unwrap();
+    let genes = ["G0", "G1", "G2", "G3"].map(String::from).into();
+    let mut raw = Raw::new(Array2::from_elem((4, 4), 2.0), Table::new(genes)).unwrap();
+    raw.varm.insert("PCs".into(), Array2::ones((4, 2)));
+    ds.set_raw(Some(raw)).unwrap();
     let mut table = Table::new(["r1", "r2"].map(String::from).into());
     table.set_f64("v", &[1.0, 2.0]).unwrap();
     let uns = ds.uns_mut();
@@ -241,7 +254,6 @@ fn everything() -> Dataset {
     uns.set(&["text"], Uns::Text("ü".into()));
     uns.set(&["int"], Uns::Int(-7));
     uns.set(&["bool"], Uns::Bool(true));
-    uns.set(&["null"], Uns::Null);
     uns.set(&["texts"], Uns::Texts(arr2(&[["a".to_owned(), "b".to_owned()]]).into_dyn()));
     uns.set(&["ints"], Uns::Ints(Array1::from(vec![1i64, 2]).into_dyn()));
     uns.set(&["floats"], Uns::Floats(Array1::<f64>::zeros(0).into_dyn()));
@@ -252,7 +264,7 @@ fn everything() -> Dataset {
 }
 
 #[track_caller]
-fn same(a: &Dataset, b: &Dataset) {
+pub fn same(a: &Dataset, b: &Dataset) {
     assert_eq!(a.x(), b.x());
     let sorted = |m: &IndexMap<String, Matrix>| {
         let mut m: Vec<(String, Matrix)> = m.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -274,6 +286,15 @@ fn same(a: &Dataset, b: &Dataset) {
         }
     }
     assert_eq!(a.obsp(), b.obsp());
+    assert_eq!(a.varp(), b.varp());
+    match (a.raw(), b.raw()) {
+        (Some(x), Some(y)) => {
+            assert_eq!(x.x(), y.x());
+            same_tables(x.var(), y.var());
+            assert_eq!(x.varm, y.varm);
+        }
+        (x, y) => assert!(x.is_none() && y.is_none()),
+    }
     same_uns(a.uns(), b.uns());
 }
 
@@ -353,13 +374,16 @@ assert a.var.highly_variable.dtype == bool
 assert sp.issparse(a.layers["counts"]) and a.layers["dense"].tolist() == np.arange(12.).reshape(4, 3).tolist()
 assert a.obsm["spatial"].dtype == float and a.obsm["spatial"][1, 1] == 1 + 1 / 3
 assert a.varm["PCs"].tolist() == [[0, 3], [1, 4], [2, 5]]
+assert a.varp["correlations"].toarray()[2].tolist() == [.5, 0, 0]
+assert a.raw.shape == (4, 4) and a.raw.var_names.tolist() == ["G0", "G1", "G2", "G3"]
+assert a.raw.X.tolist() == [[2] * 4] * 4 and a.raw.varm["PCs"].shape == (4, 2)
 assert a.obsp["distances"].toarray()[0].tolist() == [0, .5, 0, 0]
 u = a.uns
 s = u["spatial"]["s1"]
 assert s["images"]["hires"].dtype == np.uint8 and s["images"]["hires"].tolist() == [[[1, 2, 3], [4, 5, 6]]]
 assert s["images"]["float"].dtype == np.float32 and s["scalefactors"]["tissue_hires_scalef"] == .15
 assert u["empty"] == {} and u["text"] == "ü" and u["int"] == -7 and u["bool"] == True and isinstance(u["bool"], (bool, np.bool_))
-assert u["null"] is None and u["texts"].tolist() == [["a", "b"]] and u["ints"].tolist() == [1, 2]
+assert u["texts"].tolist() == [["a", "b"]] and u["ints"].tolist() == [1, 2]
 assert u["floats"].shape == (0,) and u["bools"].tolist() == [True, False]
 assert u["sparse"].toarray().tolist() == [[0, 2]] and u["table"]["v"].tolist() == [1, 2] and u["table"].index.tolist() == ["r1", "r2"]
 with h5py.File(sys.argv[1]) as f:
@@ -540,7 +564,7 @@ fn text_tables_survive_writing_and_reading() {
 }
 
 #[track_caller]
-fn refused<T>(result: spatia::base::Result<T>, parts: &[&str]) {
+pub fn refused<T>(result: spatia::base::Result<T>, parts: &[&str]) {
     let Err(e) = result else { panic!("not refused") };
     let e = e.to_string();
     parts.iter().for_each(|p| assert!(e.contains(p), "'{p}' is not in: {e}"));
@@ -785,6 +809,7 @@ fn damaged_files_do_not_panic() {
             }
             std::fs::write(&path, bytes).unwrap();
             refusals += usize::from(io::read(&path).is_err());
+            io::h5ad::peek(&path).ok();
         }
         println!("{}: {refusals} of {files} refused", source.display());
         assert!(refusals > 0);

@@ -8,6 +8,7 @@ mod fixtures;
 mod formats;
 mod golden_models;
 mod golden_slide;
+mod h5ad;
 mod image;
 mod io;
 mod layers;

@@ -75,12 +75,17 @@ impl Csr {
         if let Some(r) = (0..nrows).find(|&r| indptr[r] > indptr[r + 1]) {
             return refuse("indptr to ascend".into(), format!("a fall after row {r}"));
         }
-        if let Some(c) = indices.par_iter().find_first(|&&c| c as usize >= ncols) {
+        // The largest of a run is found many at a time; the first beyond the matrix is not.
+        let beyond = |run: &[u32]| run.iter().fold(0, |most, &c| most.max(c)) as usize >= ncols;
+        if indices.par_chunks(1 << 16).any(beyond)
+            && let Some(c) = indices.iter().find(|&&c| c as usize >= ncols)
+        {
             return refuse(format!("columns below {ncols}"), format!("column {c}"));
         }
         let m = Self::raw(ncols, indptr, indices, values);
-        let in_order = |r: usize| m.row(r).0.is_sorted_by(|a, b| a < b);
-        Ok(if (0..nrows).into_par_iter().all(in_order) { m } else { m.canonical() })
+        let falls = |r| m.row(r).0.array_windows().fold(false, |falls, [a, b]| falls | (a >= b));
+        let any = (0..nrows).into_par_iter().with_min_len(256).any(falls);
+        Ok(if any { m.canonical() } else { m })
     }
 
     /// Takes arrays that are known to fit.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use ndarray::{Array2, Axis};
 
-use super::{Csr, Matrix, Table, Uns, compact, keys};
+use super::{Csr, Matrix, Raw, Table, Uns, compact, keys};
 use crate::base::{Error, Kind, Result, nearest};
 
 /// Spots by genes, with what is known of both. Every part has the same spots in the same order.
@@ -18,6 +18,8 @@ pub struct Dataset {
     obsm: IndexMap<String, Array2<f64>>,
     varm: IndexMap<String, Array2<f64>>,
     obsp: IndexMap<String, Csr>,
+    varp: IndexMap<String, Csr>,
+    raw: Option<Raw>,
     uns: Uns,
     /// The files it was read from, for checksums and records.
     pub sources: Vec<PathBuf>,
@@ -44,6 +46,8 @@ impl Dataset {
             obsm: IndexMap::new(),
             varm: IndexMap::new(),
             obsp: IndexMap::new(),
+            varp: IndexMap::new(),
+            raw: None,
             uns: Uns::default(),
             sources: Vec::new(),
         })
@@ -89,6 +93,16 @@ impl Dataset {
     /// Sparse matrices of pairs of spots, [N,N].
     pub fn obsp(&self) -> &IndexMap<String, Csr> {
         &self.obsp
+    }
+
+    /// Sparse matrices of pairs of genes, [G,G].
+    pub fn varp(&self) -> &IndexMap<String, Csr> {
+        &self.varp
+    }
+
+    /// The values from before the genes were chosen, with genes of their own.
+    pub fn raw(&self) -> Option<&Raw> {
+        self.raw.as_ref()
     }
 
     pub fn uns(&self) -> &Uns {
@@ -150,6 +164,24 @@ impl Dataset {
         Ok(())
     }
 
+    pub fn set_varp(&mut self, name: &str, m: Csr) -> Result<()> {
+        self.fits(
+            &format!("varp[\"{name}\"]"),
+            (m.nrows(), m.ncols()),
+            (self.n_vars(), self.n_vars()),
+        )?;
+        self.varp.insert(name.to_owned(), m);
+        Ok(())
+    }
+
+    pub fn set_raw(&mut self, raw: Option<Raw>) -> Result<()> {
+        if let Some(raw) = &raw {
+            self.fits("raw", raw.x().shape(), (self.n_obs(), raw.var().len()))?;
+        }
+        self.raw = raw;
+        Ok(())
+    }
+
     /// X or the layer of that name.
     ///
     /// # Errors
@@ -200,7 +232,9 @@ impl Dataset {
             .filter(|(_, l)| l.first_non_count().is_none())
             .map(|(n, _)| n.as_str())
             .collect();
-        let advice = if others.is_empty() {
+        let advice = if self.raw.as_ref().is_some_and(Raw::is_counts) {
+            "raw holds counts: ds.counts_from_raw() makes them layers[\"counts\"]".into()
+        } else if others.is_empty() {
             "No layer holds counts either; a count model needs the raw counts of the experiment"
                 .into()
         } else {
@@ -221,7 +255,7 @@ impl Dataset {
         self.select(Some(rows), None)
     }
 
-    /// Keeps the genes named, in the order named, in every part.
+    /// Keeps the genes named, in the order named, in every part but `raw`, whose genes are its own.
     pub fn select_var(&mut self, cols: &[usize]) -> Result<()> {
         self.select(None, Some(cols))
     }
@@ -237,11 +271,17 @@ impl Dataset {
             for m in self.obsp.values_mut() {
                 compact::select(&mut [m], Some(rows), Some(rows));
             }
+            if let Some(raw) = &mut self.raw {
+                raw.select_obs(rows);
+            }
         }
         if let Some(cols) = cols {
             self.var = self.var.select_rows(cols)?;
             for m in self.varm.values_mut() {
                 *m = m.select(Axis(0), cols);
+            }
+            for m in self.varp.values_mut() {
+                compact::select(&mut [m], Some(cols), Some(cols));
             }
         }
         let mut sparse = Vec::new();

@@ -50,6 +50,11 @@ impl fmt::Display for Dataset {
         line("obsm", matrices(self.obsm()))?;
         line("varm", matrices(self.varm()))?;
         line("obsp", self.obsp().keys().cloned().collect())?;
+        line("varp", self.varp().keys().cloned().collect())?;
+        if let Some(raw) = self.raw() {
+            let counts = if raw.is_counts() { "counts" } else { "no counts" };
+            line("raw", vec![format!("{} genes, {counts}", raw.var().len())])?;
+        }
         line("uns", self.uns().as_map().map(|m| m.keys().cloned().collect()).unwrap_or_default())?;
         if let Some(image) = self.tissue_image() {
             let (h, w, _) = image.pixels.dim();
@@ -87,7 +92,7 @@ impl fmt::Display for Uns {
 impl Dataset {
     /// Bytes of X and the layers; what they share counts once.
     pub fn bytes(&self) -> u64 {
-        let mut bytes = 0;
+        let mut bytes = self.raw().map_or(0, |raw| raw.x().bytes());
         let mut sparse: Vec<&Csr> = Vec::new();
         for m in std::iter::once(self.x()).chain(self.layers().values()) {
             bytes += m.bytes();

@@ -136,13 +136,13 @@ fn is_h5ad(path: &Path) -> bool {
 fn is_tenx(path: &Path) -> bool {
     let v3 = |f: &hdf5::File| f.link_exists("matrix") && f.link_exists("matrix/barcodes");
     let v2 = |f: &hdf5::File| tenx::genomes(f).is_ok_and(|g| !g.is_empty());
-    path.is_file() && h5::is_hdf5(path) && h5::open(path).is_ok_and(|f| v3(&f) || v2(&f))
+    path.is_file() && h5::is_hdf5(path) && h5::glance(path).is_ok_and(|f| v3(&f) || v2(&f))
 }
 
 fn has_groups(path: &Path, names: &[&str]) -> bool {
     path.is_file()
         && h5::is_hdf5(path)
-        && h5::open(path).is_ok_and(|f| names.iter().all(|n| f.link_exists(n)))
+        && h5::glance(path).is_ok_and(|f| names.iter().all(|n| f.link_exists(n)))
 }
 
 fn ends(path: &Path, ends: &[&str]) -> bool {

@@ -14,6 +14,7 @@ use crate::batch::slide::{self, AlignConfig};
 use crate::data::frame;
 use crate::data::{self, ConcatConfig};
 use crate::io;
+use crate::io::h5ad::H5adConfig;
 use crate::io::legacy_st::LegacyStConfig;
 use crate::io::loom::LoomConfig;
 use crate::io::mex::MexConfig;
@@ -42,6 +43,38 @@ pub(super) mod functions {
     #[rhai_fn(return_raw)]
     pub fn read(path: &str) -> Outcome<Dataset> {
         Ok(Dataset::new(io::read(Path::new(path))?))
+    }
+
+    /// Reads an `.h5ad`, or the part of it that is asked for, without loading the rest.
+    ///
+    /// ```rhai
+    /// ds.write("tissue.h5ad")
+    /// let two = [ds.var.index()[5], ds.var.index()[3]]
+    /// let part = data::read_h5ad("tissue.h5ad", #{ obs: "domain_true = 'D1'", genes: two })
+    /// part.n_vars                     // => 2
+    /// ```
+    ///
+    /// A condition that names no column of the file, a spot, gene, layer or matrix that is not in it:
+    /// each is an error that says what there is.
+    #[rhai_fn(return_raw)]
+    pub fn read_h5ad(path: &str, options: Map) -> Outcome<Dataset> {
+        let config = parse::<H5adConfig>(options, "read_h5ad")?;
+        Ok(Dataset::new(io::h5ad::read_with(Path::new(path), &config)?))
+    }
+
+    /// Says what is in an `.h5ad` without reading its values: sizes, and the names of every slot.
+    ///
+    /// ```rhai
+    /// ds.write("tissue.h5ad")
+    /// data::peek("tissue.h5ad").n_obs // => 60
+    /// data::peek("tissue.h5ad").obsm.contains("spatial")   // => true
+    /// ```
+    ///
+    /// `n_obs`, `n_vars`, `x` (csr, csc, dense or none), `raw_vars`, and lists of names: `obs`, `var`,
+    /// `layers`, `obsm`, `varm`, `obsp`, `uns`. A file that is no `.h5ad` is an error.
+    #[rhai_fn(return_raw)]
+    pub fn peek(path: &str) -> Outcome<Map> {
+        map(io::h5ad::peek(Path::new(path))?)
     }
 
     /// Reads a 10x `.h5`: cells by genes, or by probes.

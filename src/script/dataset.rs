@@ -141,6 +141,42 @@ pub(super) mod methods {
         Pairs { ds: ds.clone() }
     }
 
+    /// The values from before the genes were chosen, as a dataset of its own, where the file had them.
+    ///
+    /// ```rhai
+    /// if ds.has_raw { print(ds.raw.n_vars) }
+    /// ```
+    ///
+    /// AnnData keeps them in `raw`, with genes of its own; they are written back with the dataset.
+    /// A dataset without them is an error.
+    #[rhai_fn(get = "raw", return_raw)]
+    pub fn raw(ds: &mut Dataset) -> Outcome<Dataset> {
+        Ok(Dataset::new(ds.get().of_raw()?))
+    }
+
+    /// Whether the dataset has values from before its genes were chosen.
+    ///
+    /// ```rhai
+    /// ds.has_raw                      // => false
+    /// ```
+    #[rhai_fn(get = "has_raw")]
+    pub fn has_raw(ds: &mut Dataset) -> bool {
+        ds.get().raw().is_some()
+    }
+
+    /// Takes the counts of the genes from raw: they become `layers["counts"]`.
+    ///
+    /// ```rhai
+    /// if ds.has_raw { ds.counts_from_raw() }
+    /// ```
+    ///
+    /// No raw, values in it that are no counts, or genes that it lacks are an error.
+    #[rhai_fn(return_raw)]
+    pub fn counts_from_raw(ds: &mut Dataset) -> Outcome<Dataset> {
+        ds.edit().counts_from_raw()?;
+        Ok(ds.clone())
+    }
+
     /// What else the dataset says of itself: a tree of values, read as `ds.uns["a"]["b"]`.
     ///
     /// ```rhai

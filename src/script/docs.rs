@@ -19,6 +19,7 @@ use crate::data::ConcatConfig;
 use crate::graph::{KnnConfig, RadiusConfig, SampleConfig};
 use crate::image::{RegionConfig, ThumbnailConfig};
 use crate::io::export::XeniumGroupsConfig;
+use crate::io::h5ad::H5adConfig;
 use crate::io::legacy_st::LegacyStConfig;
 use crate::io::loom::LoomConfig;
 use crate::io::mex::MexConfig;
@@ -46,6 +47,7 @@ type Schema = fn() -> Value;
 
 /// The configuration behind each function that takes an option map.
 const OPTIONS: &[(&str, Schema)] = &[
+    ("data::read_h5ad", schema::<H5adConfig>),
     ("data::read_10x_h5", schema::<TenxConfig>),
     ("data::read_mex", schema::<MexConfig>),
     ("data::read_visium", schema::<VisiumConfig>),

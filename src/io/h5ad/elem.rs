@@ -2,103 +2,78 @@
 
 use hdf5::Group;
 use indexmap::IndexMap;
-use ndarray::{Array2, ArrayD, IxDyn};
+use ndarray::{Array2, ArrayD, Axis, IxDyn};
 use polars::prelude::*;
 
-use super::frame;
+use super::select::{Picked, spans};
+use super::{frame, sparse};
 use crate::base::{Error, Result, progress};
 use crate::data::{Csr, Matrix, Table, Uns};
-use crate::io::h5::{self, Array, Node};
+use crate::io::h5::{self, Array, Kind, Node, Part};
 
 /// Nesting of `uns` beyond this is taken for a loop of links.
 const DEEPEST: usize = 64;
 /// Sparse matrices of `obsm` and dense ones of `obsp` are converted up to this many elements.
 const CONVERTIBLE: usize = 1 << 24;
 
-/// X, a layer, or any other matrix of that shape, sparse or dense as it stands in the file.
+/// What is picked of X, a layer, or any other matrix of that shape, sparse or dense as it stands in
+/// the file.
 ///
 /// # Shapes
-/// `shape` is what the matrix must have, [rows, columns].
-pub(super) fn matrix(node: &Node, shape: (usize, usize)) -> Result<Matrix> {
+/// `shape` is what the matrix must have in the file, [rows, columns].
+pub(super) fn matrix(node: &Node, shape: (usize, usize), picked: Picked<'_>) -> Result<Matrix> {
     let d = match node {
-        Node::Group(g) => return Ok(Matrix::Sparse(sparse(g, Some(shape))?)),
+        Node::Group(g) => return Ok(Matrix::Sparse(sparse::read(g, Some(shape), picked)?)),
         Node::Array(d) => d,
     };
     let found = d.shape();
     // Old files drop the axis of a single gene.
-    let fits = found == [shape.0, shape.1] || (found.len() == 1 && found[0] == shape.0 * shape.1);
-    if !fits {
+    let flat = found.len() == 1 && found[0] == shape.0 * shape.1;
+    if found != [shape.0, shape.1] && !flat {
         return Err(Error::new(format!("reading {}", d.name()))
             .expected(format!("shape [{}, {}]", shape.0, shape.1))
             .found(format!("{found:?}")));
     }
-    let values = h5::f32s(d)?;
-    let m = Array2::from_shape_vec(shape, values)
-        .map_err(|e| Error::io(format!("reading {}", d.name()), e))?;
-    Ok(Matrix::Dense(m))
-}
-
-/// The format of a sparse group, "csr" or "csc"; `None` for other groups.
-fn sparse_format(g: &Group) -> Option<String> {
-    let modern = h5::text_attr(g, "encoding-type")
-        .and_then(|t| t.strip_suffix("_matrix").map(str::to_owned));
-    modern.or_else(|| h5::text_attr(g, "h5sparse_format")).filter(|f| f == "csr" || f == "csc")
-}
-
-/// A compressed sparse matrix, by rows or by columns in the file; refused when it has not the
-/// shape that is `expected`.
-pub(super) fn sparse(g: &Group, expected: Option<(usize, usize)>) -> Result<Csr> {
-    let doing = || format!("reading the sparse matrix {}", g.name());
-    let within = |e: Error| e.within(doing());
-    let format = sparse_format(g).ok_or_else(|| {
-        let found = h5::text_attr(g, "encoding-type").unwrap_or_else(|| "no encoding".into());
-        Error::new(doing()).expected("csr_matrix or csc_matrix").found(found)
-    })?;
-    let shape = h5::ints_attr(g, "shape")
-        .or_else(|| h5::ints_attr(g, "h5sparse_shape"))
-        .unwrap_or_default();
-    let &[rows, cols] = &shape[..] else {
-        return Err(Error::new(doing())
-            .expected("a shape of two numbers")
-            .found(format!("{shape:?}")));
-    };
-    let of = |v: i64| {
-        let refuse = || {
-            Error::new(doing()).expected("a shape from 0, below 2^32").found(format!("{shape:?}"))
-        };
-        u32::try_from(v).map(|v| v as usize).map_err(|_| refuse())
-    };
-    let shape = (of(rows)?, of(cols)?);
-    if let Some(e) = expected.filter(|e| *e != shape) {
-        return Err(Error::new(doing())
-            .expected(format!("shape [{}, {}]", e.0, e.1))
-            .found(format!("[{}, {}]", shape.0, shape.1)));
+    let failed = |e| Error::io(format!("reading {}", d.name()), e);
+    if flat || Kind::of(d).is_none() {
+        let whole = Array2::from_shape_vec(shape, h5::f32s(d)?).map_err(failed)?;
+        let rows = picked.rows.map(|r| whole.select(Axis(0), r)).unwrap_or(whole);
+        return Ok(Matrix::Dense(picked.cols.map(|c| rows.select(Axis(1), c)).unwrap_or(rows)));
     }
-    let indptr = h5::usizes(&h5::dataset(g, "indptr")?).map_err(within)?;
-    let indices = h5::u32s(&h5::dataset(g, "indices")?).map_err(within)?;
-    let values = h5::f32s(&h5::dataset(g, "data")?).map_err(within)?;
-    if format == "csr" {
-        return Csr::new(shape, indptr, indices, values).map_err(within);
-    }
-    // Turning columns into rows takes memory for each row: a damaged shape must not ask for it.
-    if expected.is_none() && shape.0 > CONVERTIBLE {
-        return Err(Error::new(doing())
-            .expected(format!("at most {CONVERTIBLE} rows"))
-            .found(shape.0.to_string()));
-    }
-    Ok(Csr::new((shape.1, shape.0), indptr, indices, values).map_err(within)?.transpose())
+    let rows = spans(picked.rows, shape.0);
+    let values = h5::some(d, Part { rows: &rows, cols: picked.cols })?;
+    Ok(Matrix::Dense(Array2::from_shape_vec(picked.shape(shape), values).map_err(failed)?))
 }
 
 /// A matrix with the names of its columns, where they have names.
 type Named = (Array2<f64>, Option<Vec<String>>);
 
-/// A matrix beside the rows (`obsm`, `varm`), with the names of its columns where it is a data
-/// frame; `None`, with a note, for kinds that are not read.
+/// What is picked of a matrix beside the rows (`obsm`, `varm`), with the names of its columns where
+/// it is a data frame; `None`, with a note, for kinds that are not read.
 ///
 /// # Shapes
-/// [rows, *]; one value a row is a single column.
-pub(super) fn beside(node: &Node, rows: usize) -> Result<Option<Named>> {
-    match node {
+/// [rows, *] in the file; one value a row is a single column.
+pub(super) fn beside(node: &Node, rows: usize, picked: Option<&[usize]>) -> Result<Option<Named>> {
+    if let Node::Array(d) = node
+        && let (Some(_), [n] | [n, _]) = (Kind::of(d), &d.shape()[..])
+        && *n == rows
+    {
+        let width = d.shape().get(1).copied().unwrap_or(1);
+        let values = h5::some(d, Part { rows: &spans(picked, rows), cols: None })?;
+        let shape = (picked.map_or(rows, <[usize]>::len), width);
+        let m = Array2::from_shape_vec(shape, values)
+            .map_err(|e| Error::io(format!("reading {}", d.name()), e))?;
+        return Ok(Some((m, None)));
+    }
+    let whole = beside_whole(node, rows)?;
+    Ok(match picked {
+        Some(places) => whole.map(|(m, names)| (m.select(Axis(0), places), names)),
+        None => whole,
+    })
+}
+
+fn beside_whole(node: &Node, rows: usize) -> Result<Option<Named>> {
+    let (m, names) = match node {
         Node::Array(d) => {
             let Some(array) = h5::array(d)? else {
                 return Ok(left_out(&d.name(), "is no array of numbers"));
@@ -106,18 +81,18 @@ pub(super) fn beside(node: &Node, rows: usize) -> Result<Option<Named>> {
             if array.values.dtype().is_string() || array.shape.is_empty() || array.shape.len() > 2 {
                 return Ok(left_out(&d.name(), "is no matrix of numbers"));
             }
-            Ok(Some((columns(&array, rows, &d.name())?, None)))
+            (columns(&array, rows, &d.name())?, None)
         }
-        Node::Group(g) if sparse_format(g).is_some() => {
-            let m = sparse(g, None)?;
+        Node::Group(g) if sparse::format(g).is_some() => {
+            let m = sparse::read(g, None, Picked::default())?;
             if m.nrows() * m.ncols() > CONVERTIBLE {
                 return Ok(left_out(&g.name(), "is sparse and too large to hold densely"));
             }
             progress::note(format!("{}: sparse in the file, held densely", g.name()));
             let values = m.dense_rows(0..m.nrows()).into_iter().map(f64::from).collect();
-            Array2::from_shape_vec((m.nrows(), m.ncols()), values)
-                .map(|m| Some((m, None)))
-                .map_err(|e| Error::io(format!("reading {}", g.name()), e))
+            let m = Array2::from_shape_vec((m.nrows(), m.ncols()), values)
+                .map_err(|e| Error::io(format!("reading {}", g.name()), e))?;
+            (m, None)
         }
         Node::Group(g) if h5::text_attr(g, "encoding-type").as_deref() == Some("dataframe") => {
             let table = frame::read(node)?;
@@ -137,12 +112,28 @@ pub(super) fn beside(node: &Node, rows: usize) -> Result<Option<Named>> {
             for (mut column, name) in m.columns_mut().into_iter().zip(&names) {
                 column.assign(&ndarray::Array1::from(table.f64(name)?));
             }
-            Ok(Some((m, Some(names))))
+            (m, Some(names))
         }
-        Node::Group(g) => {
-            let kind = h5::text_attr(g, "encoding-type").unwrap_or_else(|| "a group".into());
-            Ok(left_out(&g.name(), &format!("is of a kind that is not read ({kind})")))
+        Node::Group(g) => return Ok(left_out(&g.name(), &unread(g))),
+    };
+    if m.nrows() != rows {
+        return Err(Error::new(format!("reading a matrix beside {rows} rows"))
+            .expected(format!("{rows} rows"))
+            .found(m.nrows().to_string()));
+    }
+    Ok(Some((m, names)))
+}
+
+/// Why a group is left out, and what to do about it.
+fn unread(g: &Group) -> String {
+    match h5::text_attr(g, "encoding-type") {
+        Some(kind) if kind == "awkward-array" => {
+            "is an awkward array, whose rows differ in length: \
+             there is no matrix for it. In Python, ak.to_numpy or ak.num makes one of it"
+                .into()
         }
+        Some(kind) => format!("is of a kind that is not read ({kind})"),
+        None => "is of a kind that is not read (a group)".into(),
     }
 }
 
@@ -157,16 +148,17 @@ pub(super) fn columns(array: &Array, rows: usize, name: &str) -> Result<Array2<f
         .map_err(|e| Error::io(format!("reading {name}"), e))
 }
 
-/// A matrix of pairs; dense ones are made sparse while they are small.
-pub(super) fn pairs(node: &Node, n: usize) -> Result<Option<Csr>> {
+/// What is picked of a matrix of pairs, on both axes; dense ones are made sparse while they are
+/// small.
+pub(super) fn pairs(node: &Node, n: usize, picked: Option<&[usize]>) -> Result<Option<Csr>> {
+    let both = Picked { rows: picked, cols: picked };
+    let (kept, _) = both.shape((n, n));
     match node {
-        Node::Group(g) if sparse_format(g).is_none() => {
-            Ok(left_out(&g.name(), "is no sparse matrix"))
+        Node::Group(g) if sparse::format(g).is_none() => Ok(left_out(&g.name(), &unread(g))),
+        Node::Array(d) if kept.saturating_mul(kept) > CONVERTIBLE => {
+            Ok(left_out(&d.name(), "is dense, all pairs"))
         }
-        Node::Array(d) if n * n > CONVERTIBLE => {
-            Ok(left_out(&d.name(), "is dense, all spots by all spots"))
-        }
-        _ => Ok(Some(matrix(node, (n, n))?.to_csr())),
+        _ => Ok(Some(matrix(node, (n, n), both)?.to_csr())),
     }
 }
 
@@ -190,8 +182,8 @@ fn branch(g: &Group, depth: usize) -> Result<Option<Uns>> {
             .found("more")
             .advice("The links of the file may lead in a circle"));
     }
-    if sparse_format(g).is_some() {
-        return Ok(Some(Uns::Sparse(sparse(g, None)?)));
+    if sparse::format(g).is_some() {
+        return Ok(Some(Uns::Sparse(sparse::read(g, None, Picked::default())?)));
     }
     match h5::text_attr(g, "encoding-type").as_deref() {
         None | Some("dict" | "") => {
@@ -236,7 +228,7 @@ fn branch(g: &Group, depth: usize) -> Result<Option<Uns>> {
                 Ok(Some(Uns::Floats(shaped(&g.name(), &array.shape, h5::f64s(&array)?)?)))
             }
         }
-        Some(kind) => Ok(left_out(&g.name(), &format!("is of a kind that is not read ({kind})"))),
+        Some(_) => Ok(left_out(&g.name(), &unread(g))),
     }
 }
 

@@ -3,17 +3,14 @@
 use std::path::Path;
 
 use hdf5::types::{H5Type, VarLenUnicode};
-use hdf5::{Extents, FileBuilder, Group, Location};
+use hdf5::{FileBuilder, Group, Location};
 use ndarray::{ArrayView, ArrayViewD, Dimension};
 use polars::prelude::*;
 
 use super::read::note_names;
-use crate::base::{Error, Result, files, interrupt};
+use crate::base::{Error, Result, files, interrupt, progress};
 use crate::data::{Csr, Dataset, Matrix, Table, Uns};
-use crate::io::h5::failed;
-
-/// Deflate's level: what anndata users get from `compression="gzip"`.
-const LEVEL: u8 = 4;
+use crate::io::h5::{self, LEVEL, Source, failed};
 
 /// Writes a dataset, compressed with gzip, through a temporary file.
 ///
@@ -50,11 +47,21 @@ fn dataset(f: &Group, ds: &Dataset) -> Result<()> {
             array(&g, key(name)?, m.view())?;
         }
     }
-    let obsp = dict(f, "obsp")?;
-    for (name, m) in ds.obsp() {
-        sparse(&obsp, key(name)?, m)?;
+    for (slot, all) in [("obsp", ds.obsp()), ("varp", ds.varp())] {
+        let g = dict(f, slot)?;
+        for (name, m) in all {
+            sparse(&g, key(name)?, m)?;
+        }
     }
-    dict(f, "varp")?;
+    if let Some(raw) = ds.raw() {
+        let g = group(f, "raw", "raw", "0.1.0")?;
+        matrix(&g, "X", raw.x())?;
+        frame(&g, "var", raw.var())?;
+        let varm = dict(&g, "varm")?;
+        for (name, m) in &raw.varm {
+            array(&varm, key(name)?, m.view())?;
+        }
+    }
     match ds.uns() {
         map @ Uns::Map(_) => uns(f, "uns", map),
         other => Err(Error::new("writing uns").expected("a map").found(other.to_string())),
@@ -127,11 +134,18 @@ fn plain<T: H5Type, D: Dimension>(
         .map_err(failed(format!("writing {}/{name}", g.name())))
 }
 
-fn array<T: H5Type + Clone, D: Dimension>(
+fn array<T: Source + Send + Sync, D: Dimension>(
     g: &Group,
     name: &str,
     values: ArrayView<'_, T, D>,
 ) -> Result<()> {
+    let values = values.as_standard_layout();
+    let flat = values.as_slice().unwrap_or_default();
+    let d = h5::write(g, name, values.shape(), |i| flat[i])?;
+    encode(&d, "array", "0.2.0")
+}
+
+fn bools<D: Dimension>(g: &Group, name: &str, values: ArrayView<'_, bool, D>) -> Result<()> {
     let d = plain(g, name, values.as_standard_layout().view())?;
     encode(&d, "array", "0.2.0")
 }
@@ -174,31 +188,16 @@ fn sparse(parent: &Group, name: &str, m: &Csr) -> Result<()> {
         .create("shape")
         .map_err(failed(format!("writing the shape of {name}")))?;
     let (indptr, indices, values) = m.parts();
-    plain(&g, "data", ArrayView::from(values))?;
+    let (n, rows) = ([values.len()], [indptr.len()]);
+    h5::write(&g, "data", &n, |i| values[i])?;
     // SciPy wants both index arrays of one width.
     let narrow = m.nnz().max(m.nrows()).max(m.ncols()) <= i32::MAX as usize;
     if narrow {
-        plain(
-            &g,
-            "indices",
-            ArrayView::from(&indices.iter().map(|&i| i as i32).collect::<Vec<_>>()),
-        )?;
-        plain(
-            &g,
-            "indptr",
-            ArrayView::from(&indptr.iter().map(|&i| i as i32).collect::<Vec<_>>()),
-        )?;
+        h5::write(&g, "indices", &n, |i| indices[i] as i32)?;
+        h5::write(&g, "indptr", &rows, |i| indptr[i] as i32)?;
     } else {
-        plain(
-            &g,
-            "indices",
-            ArrayView::from(&indices.iter().map(|&i| i64::from(i)).collect::<Vec<_>>()),
-        )?;
-        plain(
-            &g,
-            "indptr",
-            ArrayView::from(&indptr.iter().map(|&i| i as i64).collect::<Vec<_>>()),
-        )?;
+        h5::write(&g, "indices", &n, |i| i64::from(indices[i]))?;
+        h5::write(&g, "indptr", &rows, |i| indptr[i] as i64)?;
     }
     Ok(())
 }
@@ -248,7 +247,7 @@ fn column(g: &Group, name: &str, table: &Table) -> Result<()> {
             return Ok(None);
         }
         let inner = group(g, name, kind, "0.1.0")?;
-        array(&inner, "mask", ArrayView::from(&missing))?;
+        bools(&inner, "mask", ArrayView::from(&missing))?;
         Ok(Some(inner))
     };
     match series.dtype() {
@@ -263,7 +262,7 @@ fn column(g: &Group, name: &str, table: &Table) -> Result<()> {
                 series.bool().map_err(failed)?.iter().map(Option::unwrap_or_default).collect();
             let inner = masked("nullable-boolean")?;
             let (g, name) = inner.as_ref().map_or((g, name), |i| (i, "values"));
-            array(g, name, ArrayView::from(&values))
+            bools(g, name, ArrayView::from(&values))
         }
         DataType::Float32 => numbers(g, name, series.f32().map_err(failed)?, f32::NAN),
         DataType::Float64 => numbers(g, name, series.f64().map_err(failed)?, f64::NAN),
@@ -294,7 +293,7 @@ fn column(g: &Group, name: &str, table: &Table) -> Result<()> {
 fn numbers<T>(g: &Group, name: &str, values: &ChunkedArray<T>, missing: T::Native) -> Result<()>
 where
     T: PolarsNumericType,
-    T::Native: H5Type,
+    T::Native: Source + Send + Sync,
 {
     let values: Vec<T::Native> = values.iter().map(|v| v.unwrap_or(missing)).collect();
     array(g, name, ArrayView::from(&values))
@@ -338,17 +337,15 @@ fn uns(g: &Group, name: &str, value: &Uns) -> Result<()> {
         Uns::Ints(a) => array(g, name, a.view()),
         Uns::Floats(a) => array(g, name, a.view()),
         Uns::Singles(a) => array(g, name, a.view()),
-        Uns::Bools(a) => array(g, name, a.view()),
+        Uns::Bools(a) => bools(g, name, a.view()),
         Uns::Bytes(a) => array(g, name, a.view()),
         Uns::Sparse(m) => sparse(g, name, m),
         Uns::Table(t) => frame(g, name, t),
+        // anndata before 0.12 refuses a whole file that holds one, and takes a name that is not
+        // there for what it is.
         Uns::Null => {
-            let d = g
-                .new_dataset::<f32>()
-                .shape(Extents::Null)
-                .create(name)
-                .map_err(failed(format!("writing {name}")))?;
-            encode(&d, "null", "0.1.0")
+            progress::note(format!("{}/{name}: nothing is there (null); left out", g.name()));
+            Ok(())
         }
     }
 }
