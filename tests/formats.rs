@@ -55,9 +55,9 @@ const DATA: &[Opens] = &[
     opens("anndata_archives/v0.7.8.h5ad", (30, 20)),
     opens("anndata_archives/v0.11.4.h5ad", (10, 20)),
     opens("anndata_archives/v0.7.8.zarr.zip", (30, 20)),
-    opens("tenx_tiny/v2.h5", (1222, 1000)),
-    opens("tenx_tiny/v3.h5", (1222, 1000)),
-    opens("tenx_tiny/v3_mex", (1222, 1000)),
+    opens("tenx_tiny/v2.h5", (12, 343)),
+    opens("tenx_tiny/v3.h5", (1107, 507)),
+    opens("tenx_tiny/v3_mex", (1107, 507)),
 ];
 
 #[test]
