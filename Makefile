@@ -16,7 +16,7 @@ override LIBTORCH := $(abspath $(LIBTORCH))
 export LIBTORCH
 endif
 
-.PHONY: help setup build demo test check bench docs clean-deps test-setup
+.PHONY: help setup build demo test check bench fuzz docs clean-deps test-setup
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -41,6 +41,9 @@ bench: build test-setup  ## seconds beside the PyTorch peer and scanpy, memory (
 	$(DEPS)/venv/bin/python benches/epoch.py $(SPATIA) $(or $(PEER),../shared/peers/gvae_pyg.py)
 	$(DEPS)/venv/bin/python benches/pipeline.py $(SPATIA) $(or $(DATA),../shared/data)
 	$(DEPS)/venv/bin/python benches/lean.py $(SPATIA) $(LEAN)
+
+fuzz:  ## broken files against every reader (FUZZ="--format loom --cases 1000 --seed 2")
+	$(CARGO) bench --bench fuzz -- --keep "$(abspath target/fuzz)" $(FUZZ)
 
 docs: build  ## docs/reference.md from the binary
 	$(SPATIA) docs reference > docs/reference.md.new

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use spatia::base::{Error, Result};
 use spatia::data::{Csr, Uns};
+use spatia::io::h5ad::{H5adConfig, Spots};
 use spatia::image::{Affine, RegionConfig, Slide};
 use spatia::sim::TissueConfig;
 use spatia::{io, prep};
@@ -19,7 +20,7 @@ pub struct Target {
 }
 
 pub const TARGETS: &[Target] = &[
-    Target { name: "h5ad", write: h5ad, read: |f| dataset(&f.join("sample.h5ad")) },
+    Target { name: "h5ad", write: h5ad, read: whole_and_part },
     Target { name: "tenx", write: fixtures::tenx::write, read: |f| dataset(&f.join("sample.h5")) },
     Target { name: "mex", write: fixtures::mex::write, read: |f| dataset(&f.join("mex")) },
     Target { name: "visium", write: fixtures::visium::write, read: |f| dataset(&f.join("visium")) },
@@ -78,6 +79,14 @@ fn dataset(path: &Path) -> Result<()> {
     let ds = io::read(path)?;
     assert!(!ds.to_string().is_empty());
     Ok(())
+}
+
+/// A part of a file is read on another way than the whole.
+fn whole_and_part(folder: &Path) -> Result<()> {
+    let path = folder.join("sample.h5ad");
+    let obs = Some(Spots::Where("layer = 'layer 1'".into()));
+    let part = H5adConfig { obs, ..H5adConfig::default() };
+    each(&[dataset(&path), io::h5ad::read_with(&path, &part).map(drop), io::h5ad::peek(&path).map(drop)])
 }
 
 fn table(path: &Path) -> Result<()> {

@@ -168,7 +168,7 @@ pub fn log1p(ds: &mut Dataset) -> Result<()> {
         }),
         Matrix::Dense(m) => m.mapv_inplace(ln),
     }
-    ds.uns_mut().set(&[LOG1P], Uns::Map(IndexMap::from([("base".to_owned(), Uns::Null)])));
+    ds.uns_mut().set(&[LOG1P], Uns::Map(IndexMap::new()));
     Ok(())
 }
 
