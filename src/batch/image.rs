@@ -49,7 +49,7 @@ pub fn names(config: &EncodeConfig) -> Vec<String> {
     }
 }
 
-/// Image features of every spot from the dataset's own tissue image.
+/// Image features of every spot from the dataset's own tissue image, or from that of its sample.
 ///
 /// # Shapes
 /// Returns [N, F], F the length of [`names`].
@@ -61,6 +61,27 @@ pub fn encode(ds: &Dataset, config: &EncodeConfig) -> Result<Array2<f64>> {
     if config.encoder == Encoder::Zeros {
         return Ok(Array2::zeros((ds.n_obs(), descriptor::names().len())));
     }
+    let mut features =
+        if ds.has_several_samples() { of_samples(ds, config)? } else { raw(ds, config)? };
+    if config.standardize {
+        standardize(&mut features);
+    }
+    Ok(features)
+}
+
+/// The features of each sample from its own image, in the order of the spots.
+fn of_samples(ds: &Dataset, config: &EncodeConfig) -> Result<Array2<f64>> {
+    let mut features = Array2::zeros((ds.n_obs(), descriptor::names().len()));
+    for (name, spots) in ds.samples()? {
+        let mut sample = ds.clone();
+        sample.select_obs(&spots)?;
+        let of = raw(&sample, config).map_err(|e| e.within(format!("sample '{name}'")))?;
+        spots.iter().zip(of.rows()).for_each(|(&i, row)| features.row_mut(i).assign(&row));
+    }
+    Ok(features)
+}
+
+fn raw(ds: &Dataset, config: &EncodeConfig) -> Result<Array2<f64>> {
     let doing = "computing image features";
     let image = ds.tissue_image().ok_or_else(|| {
         Error::new(doing)
@@ -97,12 +118,7 @@ pub fn encode(ds: &Dataset, config: &EncodeConfig) -> Result<Array2<f64>> {
             descriptor::LEAST_DIAMETER_PX
         ));
     }
-    let mut features =
-        descriptor::describe(&image.pixels, &centers, diameter_px).map_err(|e| e.within(doing))?;
-    if config.standardize {
-        standardize(&mut features);
-    }
-    Ok(features)
+    descriptor::describe(&image.pixels, &centers, diameter_px).map_err(|e| e.within(doing))
 }
 
 /// Width of a tile in full-resolution pixels; `full` is the size of the slide in them.

@@ -33,7 +33,8 @@ pub struct ConcatConfig {
     /// Names of the samples; "0", "1", ... without.
     pub names: Vec<String>,
     /// Whether the samples are laid out from left to right in `obsm["spatial"]`, a tenth of a
-    /// width apart. Without it each keeps its own coordinates, and samples may lie on each other.
+    /// width apart; pixels stay in `obsm["spatial_px"]`. Without it each keeps its own coordinates,
+    /// and samples may lie on each other.
     pub side_by_side: bool,
 }
 
@@ -55,6 +56,12 @@ const DOING: &str = "joining samples";
 /// units; logarithms in some samples only.
 pub fn concat(samples: &[&Dataset], config: &ConcatConfig) -> Result<Dataset> {
     let names = names(samples.len(), config)?;
+    if let Some((_, name)) = samples.iter().zip(&names).find(|(s, _)| s.obs().has(&config.key)) {
+        return Err(Error::new(DOING)
+            .expected(format!("no column '{}' in obs, which is to name the samples", config.key))
+            .found(format!("one in sample '{name}'"))
+            .advice("Choose another name: #{ key: \"sample\" }; or drop or rename the column"));
+    }
     let unit = unit(samples, &names)?;
     logs_agree(samples, &names)?;
     let genes = Genes::new(samples, &names, config.join)?;
@@ -98,7 +105,24 @@ pub fn concat(samples: &[&Dataset], config: &ConcatConfig) -> Result<Dataset> {
     for name in shared(samples.iter().map(|s| s.obsp().keys().collect()).collect(), "obsp") {
         joined.set_obsp(&name, diagonal(samples.iter().map(|s| &s.obsp()[&name])))?;
     }
+    // The pictures stay where they are: positions on them are kept beside those that were moved.
+    let on_picture = samples.iter().all(|s| {
+        let own = s.coordinates().is_ok_and(|c| c.unit == Unit::Px);
+        own && !s.obsm().contains_key(keys::SPATIAL_PX)
+    });
+    if config.side_by_side && on_picture {
+        let parts: Vec<_> = samples.iter().map(|s| &s.obsm()[keys::SPATIAL]).collect();
+        if let Some(whole) = beside(&parts, false) {
+            joined.set_obsm(keys::SPATIAL_PX, whole)?;
+        }
+    }
     let uns = joined.uns_mut();
+    if unit == Unit::Px {
+        let scale = |s: &&Dataset| s.coordinates().ok()?.um_per_unit;
+        let scales = names.iter().zip(samples).filter_map(|(n, s)| Some((n, scale(s)?)));
+        let scales = scales.map(|(n, um)| (n.clone(), Uns::Float(um))).collect();
+        uns.set(&[keys::SPATIAL_UM_PER_PX], Uns::Map(scales));
+    }
     if let Some(libraries) = libraries(samples, &names) {
         uns.set(&[keys::SPATIAL], Uns::Map(libraries));
     }
@@ -276,7 +300,16 @@ fn rows(samples: &[&Dataset], join: Join) -> Result<Table> {
     let tables: Vec<&Table> = samples.iter().map(|s| s.obs()).collect();
     let mut whole = Table::new(vec![String::new(); tables.iter().map(|t| t.len()).sum()]);
     whole.index_name = tables[0].index_name.clone();
-    for name in columns(&tables, join) {
+    let kept = columns(&tables, join);
+    let all = columns(&tables, Join::Outer);
+    let lost: Vec<&str> = all.iter().filter(|c| !kept.contains(c)).map(String::as_str).collect();
+    if !lost.is_empty() {
+        progress::note(format!(
+            "{DOING}: obs {} are not in all samples and left out; join: \"outer\" keeps them",
+            lost.join(", ")
+        ));
+    }
+    for name in kept {
         stack(&tables, &name, &mut whole)?;
     }
     Ok(whole)
@@ -376,16 +409,16 @@ fn diagonal<'a>(parts: impl Iterator<Item = &'a Csr>) -> Csr {
     Csr::raw(first as usize, indptr, indices, values)
 }
 
-/// The libraries of `uns["spatial"]` of all samples; one whose name is taken gets the sample's
-/// name behind it.
+/// The libraries of `uns["spatial"]` of all samples. A sample's only library gets the sample's name,
+/// as squidpy's `library_key` wants it; of several, each has it behind its own.
 fn libraries(samples: &[&Dataset], names: &[String]) -> Option<IndexMap<String, Uns>> {
     let mut all: IndexMap<String, Uns> = IndexMap::new();
     for (sample, name) in samples.iter().zip(names) {
         let here = sample.uns().get(&[keys::SPATIAL]).and_then(Uns::as_map);
+        let only = here.is_some_and(|libraries| libraries.len() == 1);
         for (library, value) in here.into_iter().flatten() {
-            let taken = all.contains_key(library);
-            let free = if taken { format!("{library}-{name}") } else { library.clone() };
-            all.insert(free, value.clone());
+            let called = if only { name.clone() } else { format!("{library}-{name}") };
+            all.insert(called, value.clone());
         }
     }
     (!all.is_empty()).then_some(all)

@@ -10,6 +10,7 @@ pub mod frame;
 pub mod keys;
 mod matrix;
 mod raw;
+mod samples;
 mod spatial;
 mod summary;
 pub mod table;

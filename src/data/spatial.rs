@@ -1,5 +1,6 @@
 //! Where spots lie, in what unit, and the picture they lie on.
 
+use indexmap::IndexMap;
 use ndarray::{Array2, Array3, ArrayView2, ArrayViewD, Ix3};
 
 use super::{Dataset, Uns, keys};
@@ -97,8 +98,9 @@ impl Dataset {
         };
         let um_per_unit = match unit {
             Unit::Um => Some(1.0),
-            Unit::Px => match self.uns().get(&[keys::SPATIAL_UM_PER_PX]).and_then(Uns::as_f64) {
-                Some(stated) => Some(stated).filter(|um| um.is_finite() && *um > 0.0),
+            Unit::Px => match self.uns().get(&[keys::SPATIAL_UM_PER_PX]) {
+                Some(Uns::Map(of_samples)) => common_scale(of_samples, &self.sample_names()),
+                Some(stated) => stated.as_f64().filter(|um| um.is_finite() && *um > 0.0),
                 None => self.um_per_px(spatial),
             },
             Unit::Unknown => None,
@@ -140,18 +142,19 @@ impl Dataset {
         Ok(())
     }
 
-    /// Positions in full-resolution pixels of the image: `obsm["spatial"]` where that is pixels,
-    /// else `obsm["spatial_px"]`.
+    /// Positions in full-resolution pixels of the image: `obsm["spatial_px"]` where there is one,
+    /// else `obsm["spatial"]` in pixels.
     ///
     /// # Errors
     /// As [`coordinates`](Self::coordinates); micrometres or an unknown unit without
     /// `obsm["spatial_px"]`.
     pub fn pixels(&self) -> Result<Coordinates> {
         let own = self.coordinates()?;
-        if own.unit == Unit::Px {
+        let px = self.obsm().get(keys::SPATIAL_PX).filter(|m| m.ncols() >= 2);
+        if own.unit == Unit::Px && px.is_none() {
             return Ok(own);
         }
-        let Some(px) = self.obsm().get(keys::SPATIAL_PX).filter(|m| m.ncols() >= 2) else {
+        let Some(px) = px else {
             return Err(Error::new("looking up positions in pixels of the image")
                 .kind(Kind::Missing)
                 .expected("obsm[\"spatial\"] in pixels, or obsm[\"spatial_px\"]")
@@ -174,7 +177,9 @@ impl Dataset {
         Ok(Coordinates {
             xy: px.slice(ndarray::s![.., ..2]).to_owned(),
             unit: Unit::Px,
-            um_per_unit: um.filter(|um| um.is_finite() && *um > 0.0),
+            um_per_unit: um
+                .filter(|um| um.is_finite() && *um > 0.0)
+                .or(own.um_per_unit.filter(|_| own.unit == Unit::Px)),
         })
     }
 
@@ -256,10 +261,29 @@ impl Dataset {
         self.library()?.get(&["scalefactors", name])?.as_f64().filter(|v| v.is_finite() && *v > 0.0)
     }
 
-    /// The first library of `uns["spatial"]`.
+    /// The library of `uns["spatial"]`: the first, or that of the one sample there is; several
+    /// samples have none in common.
     fn library(&self) -> Option<&Uns> {
-        Some(self.uns().get(&[keys::SPATIAL])?.as_map()?.first()?.1)
+        let all = self.uns().get(&[keys::SPATIAL])?.as_map()?;
+        if all.len() < 2 && !self.has_several_samples() {
+            return all.values().next();
+        }
+        match &self.sample_names()[..] {
+            [] => all.values().next(),
+            [one] => all.get(one).or_else(|| all.values().next().filter(|_| all.len() == 1)),
+            _ => None,
+        }
     }
+}
+
+/// What a pixel measures in samples that agree to 1 %.
+fn common_scale(of_samples: &IndexMap<String, Uns>, names: &[String]) -> Option<f64> {
+    let scales: Vec<f64> =
+        names.iter().map(|n| of_samples.get(n)?.as_f64()).collect::<Option<_>>()?;
+    let least = scales.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = scales.iter().copied().fold(0.0, f64::max);
+    let mean = scales.iter().sum::<f64>() / scales.len() as f64;
+    (least > 0.0 && most.is_finite() && most <= 1.01 * least).then_some(mean)
 }
 
 impl Coordinates {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Graph;
 use crate::base::{Error, Result};
-use crate::data::{Coordinates, Dataset, Uns, keys};
+use crate::data::{Coordinates, Dataset};
 
 /// Options of graphs that have no others.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,8 +28,7 @@ pub fn per_sample(
     build: impl Fn(&Coordinates) -> Result<Graph>,
 ) -> Result<Graph> {
     let all = ds.coordinates()?;
-    let recorded = ds.uns().get(&[keys::SAMPLE_KEY]).and_then(Uns::as_str);
-    let Some(key) = key.or(recorded.filter(|k| ds.obs().has(k))) else { return build(&all) };
+    let Some(key) = key.or(ds.sample_key()) else { return build(&all) };
     let groups = ds.groups(key).map_err(|e| e.within("telling the samples apart"))?;
     if groups.len() < 2 {
         return build(&all);

@@ -93,6 +93,7 @@ pub fn spatial(ds: &Dataset, config: &SpatialConfig) -> Result<Figure> {
         return Err(Error::new(doing()).expected("at least one spot").found("none"));
     }
     let (x, y) = (coordinates.xy.column(0).to_vec(), coordinates.xy.column(1).to_vec());
+    samples_lie_apart(ds, &x, &y).map_err(|e| e.within(doing()))?;
     let diameter = match config.spot_size {
         Some(d) if d.is_finite() && d > 0.0 => d,
         Some(d) => {
@@ -100,7 +101,9 @@ pub fn spatial(ds: &Dataset, config: &SpatialConfig) -> Result<Figure> {
         }
         None => ds.spot_diameter().unwrap_or_else(|| usual_diameter(&x, &y)),
     };
-    let picture = match ds.tissue_image().filter(|_| config.image && coordinates.unit == Unit::Px) {
+    // Positions that are not those on the picture stand beside those that are.
+    let on_picture = coordinates.unit == Unit::Px && !ds.obsm().contains_key(keys::SPATIAL_PX);
+    let picture = match ds.tissue_image().filter(|_| config.image && on_picture) {
         Some(image) => cut(&image, view(&x, &y, diameter))?,
         None => None,
     };
@@ -116,6 +119,35 @@ pub fn spatial(ds: &Dataset, config: &SpatialConfig) -> Result<Figure> {
         um_per_unit: coordinates.um_per_unit,
     };
     Ok(Figure { title: config.title.clone(), width: config.width, body: Body::Map(map) })
+}
+
+/// Refuses samples whose places overlap: one would hide the other.
+fn samples_lie_apart(ds: &Dataset, x: &[f64], y: &[f64]) -> Result<()> {
+    if !ds.has_several_samples() {
+        return Ok(());
+    }
+    let samples = ds.samples()?;
+    let span = |spots: &[usize], at: &[f64]| {
+        spots.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &i| {
+            (low.min(at[i]), high.max(at[i]))
+        })
+    };
+    let overlap = |a: (f64, f64), b: (f64, f64)| a.0 < b.1 && b.0 < a.1;
+    let boxes: Vec<_> = samples.iter().map(|(n, s)| (n, span(s, x), span(s, y))).collect();
+    for (i, (name, ax, ay)) in boxes.iter().enumerate() {
+        for (other, bx, by) in &boxes[..i] {
+            if overlap(*ax, *bx) && overlap(*ay, *by) {
+                let key = ds.sample_key().unwrap_or_default();
+                return Err(Error::new("drawing several samples")
+                    .expected("samples that lie apart")
+                    .found(format!("'{other}' and '{name}' in the same place"))
+                    .advice(format!(
+                        "Draw one of them: let one = ds.copy(); one.select(\"{key} = '{name}'\"); or join them with side_by_side: true"
+                    )));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn unit(coordinates: &Coordinates) -> &'static str {
