@@ -84,7 +84,7 @@ fn child(target: &Target, options: &Options) {
         let before = memory::start();
         let read = std::panic::catch_unwind(|| (target.read)(folder.path()));
         let peak = memory::peak(before);
-        let most = (256 << 20) + 1200 * size;
+        let most = (64 << 20) + 1200 * size;
         match read {
             Err(_) => writeln!(out, "panic"),
             Ok(_) if peak > most => writeln!(out, "memory {} MB of {}", peak >> 20, most >> 20),

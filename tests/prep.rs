@@ -324,21 +324,34 @@ proptest! {
         keep in prop::collection::vec(any::<bool>(), 18),
         shared in any::<bool>(),
     ) {
-        let mut ds = tiny(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let dense = rows;
+        let mut ds = tiny(&dense.iter().map(Vec::as_slice).collect::<Vec<_>>());
         ds.set_layer("double", ds.x().csr().map(|_, _, v| 2.0 * v)).unwrap();
         let before = ds.clone();
         let rows: Vec<usize> = (0..ds.n_obs()).filter(|&i| keep[i]).collect();
         let cols: Vec<usize> = (0..ds.n_vars()).filter(|&j| keep[9 + j]).collect();
         let kept = shared.then(|| before.clone());
-        let golden = before.x().csr().select_rows(&rows).select_cols(&cols);
         drop(before);
+        let whole = ndarray::Array2::from_shape_fn((ds.n_obs(), ds.n_vars()), |(i, j)| dense[i][j]);
+        let golden = Matrix::Dense(
+            whole.select(ndarray::Axis(0), &rows).select(ndarray::Axis(1), &cols),
+        )
+        .to_csr();
         ds.select(Some(&rows), Some(&cols)).unwrap();
-        prop_assert_eq!(&*ds.x().csr(), &golden);
-        prop_assert_eq!(&*ds.layers()["double"].csr(), &golden.map(|_, _, v| 2.0 * v));
+        let entries = |m: &Csr| {
+            let row = |r| m.row(r).0.iter().copied().zip(m.row(r).1.iter().copied()).filter(|e| e.1 != 0.0).collect::<Vec<_>>();
+            (0..m.nrows()).map(row).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(ds.x().shape(), (rows.len(), cols.len()));
+        prop_assert_eq!(entries(&ds.x().csr()), entries(&golden));
+        prop_assert_eq!(entries(&ds.layers()["double"].csr()), entries(&golden.map(|_, _, v| 2.0 * v)));
         prop_assert!(ds.x().csr().shares_pattern(&ds.layers()["double"].csr()));
         if let Some(kept) = kept {
-            prop_assert_eq!(kept.n_obs(), keep.len().min(kept.n_obs()));
-            prop_assert_eq!(kept.x().shape(), (kept.n_obs(), kept.n_vars()));
+            // Who shares the arrays still holds what they held.
+            let all = Matrix::Dense(whole).to_csr();
+            prop_assert_eq!(kept.x().shape(), (dense.len(), dense[0].len()));
+            prop_assert_eq!(entries(&kept.x().csr()), entries(&all));
+            prop_assert_eq!(entries(&kept.layers()["double"].csr()), entries(&all.map(|_, _, v| 2.0 * v)));
         }
     }
 }

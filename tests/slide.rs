@@ -774,7 +774,9 @@ fn tiles_and_radii_in_the_wrong_unit_are_refused_with_both_numbers() {
 
     let c = ds.coordinates().unwrap();
     assert_eq!(
-        radius(&c, &RadiusConfig { radius: None, radius_um: Some(30.0) }).unwrap().n_edges(),
+        radius(&c, &RadiusConfig { radius_um: Some(30.0), ..RadiusConfig::default() })
+            .unwrap()
+            .n_edges(),
         radius(&c, &RadiusConfig::of(120.0)).unwrap().n_edges()
     );
     let refused = |config: &RadiusConfig, words: &[&str]| {
@@ -786,8 +788,8 @@ fn tiles_and_radii_in_the_wrong_unit_are_refused_with_both_numbers() {
         &RadiusConfig::of(40.0),
         &["40 px, which is 10 um", "100 px (25 um)", "radius_um: 40", "160 px"],
     );
-    refused(&RadiusConfig { radius: Some(1.0), radius_um: Some(1.0) }, &["both"]);
-    let um = RadiusConfig { radius: None, radius_um: Some(30.0) };
+    refused(&RadiusConfig { radius_um: Some(1.0), ..RadiusConfig::of(1.0) }, &["both"]);
+    let um = RadiusConfig { radius_um: Some(30.0), ..RadiusConfig::default() };
     let unknown = |unit: &str, word: &str| {
         let c = positions(&grid(5, 100.0), unit).coordinates().unwrap();
         let e = radius(&c, &um).unwrap_err().to_string();

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Csr, Dataset, Matrix, Table, Unit, Uns, keys};
-use crate::base::{Error, Result, progress};
+use crate::base::{Error, Kind, Result, progress};
 
 /// Which genes (and columns) of several samples stay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +64,8 @@ pub fn concat(samples: &[&Dataset], config: &ConcatConfig) -> Result<Dataset> {
     }
     let unit = unit(samples, &names)?;
     logs_agree(samples, &names)?;
+    counts_agree(samples, &names)?;
+    note_lost(samples);
     let genes = Genes::new(samples, &names, config.join)?;
     let mut obs = rows(samples, config.join)?;
     obs.set_index(spots(samples, &names))?;
@@ -157,7 +159,11 @@ fn names(n: usize, config: &ConcatConfig) -> Result<Vec<String>> {
 fn unit(samples: &[&Dataset], names: &[String]) -> Result<Unit> {
     let mut known: Option<(Unit, &String)> = None;
     for (sample, name) in samples.iter().zip(names) {
-        let Ok(coordinates) = sample.coordinates() else { continue };
+        let coordinates = match sample.coordinates() {
+            Ok(coordinates) => coordinates,
+            Err(e) if e.what() == Kind::Missing => continue,
+            Err(e) => return Err(e.within(format!("{DOING}: '{name}'"))),
+        };
         match known {
             None => known = Some((coordinates.unit, name)),
             Some((unit, first)) if unit != coordinates.unit => {
@@ -174,6 +180,41 @@ fn unit(samples: &[&Dataset], names: &[String]) -> Result<Unit> {
         }
     }
     Ok(known.map_or(Unit::Unknown, |k| k.0))
+}
+
+/// Counts and values that are none cannot stand in one X.
+fn counts_agree(samples: &[&Dataset], names: &[String]) -> Result<()> {
+    let counts: Vec<bool> = samples.iter().map(|s| s.x().first_non_count().is_none()).collect();
+    match (counts.iter().position(|&c| c), counts.iter().position(|&c| !c)) {
+        (Some(a), Some(b)) => Err(Error::new(DOING)
+            .expected("X with counts in all samples or in none")
+            .found(format!("counts in '{}' and other values in '{}'", names[a], names[b]))
+            .advice("Join the counts, and normalise afterwards")),
+        _ => Ok(()),
+    }
+}
+
+/// Says which parts no joined dataset has.
+fn note_lost(samples: &[&Dataset]) {
+    let mut lost = Vec::new();
+    let any = |has: &dyn Fn(&Dataset) -> bool| samples.iter().any(|s| has(s));
+    if any(&|s| s.raw().is_some()) {
+        lost.push("raw".to_owned());
+    }
+    if any(&|s| !s.varm().is_empty()) {
+        lost.push("varm".to_owned());
+    }
+    if any(&|s| !s.varp().is_empty()) {
+        lost.push("varp".to_owned());
+    }
+    let kept =
+        [keys::SPATIAL, keys::SPATIAL_UNIT, keys::SPATIAL_UM_PER_PX, keys::SAMPLE_KEY, "log1p"];
+    let uns = samples.iter().filter_map(|s| s.uns().as_map()).flat_map(|m| m.keys());
+    let others: BTreeSet<&String> = uns.filter(|k| !kept.contains(&k.as_str())).collect();
+    lost.extend(others.into_iter().map(|k| format!("uns[\"{k}\"]")));
+    if !lost.is_empty() {
+        progress::note(format!("{DOING}: {} are of single samples and left out", lost.join(", ")));
+    }
 }
 
 fn logs_agree(samples: &[&Dataset], names: &[String]) -> Result<()> {

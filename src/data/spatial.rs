@@ -248,13 +248,19 @@ impl Dataset {
             .map_or_else(|| "slide".to_owned(), |(name, _)| name.clone());
         let library = [keys::SPATIAL, name.as_str()];
         let mut put = |path: [&str; 2], value| {
-            self.uns_mut().set(&[library[0], library[1], path[0], path[1]], value);
+            let whole = [library[0], library[1], path[0], path[1]];
+            let depth = if path[1].is_empty() { 3 } else { 4 };
+            self.uns_mut().set(&whole[..depth], value);
         };
+        let images = IndexMap::from([(
+            image.resolution.clone(),
+            Uns::Bytes(image.pixels.clone().into_dyn()),
+        )]);
+        put(["images", ""], Uns::Map(images));
         let factor = format!("tissue_{}_scalef", image.resolution);
         put(["scalefactors", &factor], Uns::Float(image.scale));
         put(["scalefactors", "spot_diameter_fullres"], Uns::Float(image.spot_diameter_px));
         put(["metadata", "source_image_path"], Uns::Text(source.to_owned()));
-        put(["images", &image.resolution], Uns::Bytes(image.pixels.clone().into_dyn()));
     }
 
     pub(crate) fn scale_factor(&self, name: &str) -> Option<f64> {

@@ -24,12 +24,15 @@ pub struct RadiusConfig {
     pub radius: Option<f64>,
     /// The same in micrometres, whatever the unit of the coordinates; their scale must be known.
     pub radius_um: Option<f64>,
+    /// The column of `obs` that says which sample a spot is of: no edge joins two samples. Without
+    /// it the one that `data::concat` has recorded.
+    pub sample_key: Option<String>,
 }
 
 impl RadiusConfig {
     /// So many units of the coordinates.
     pub fn of(radius: f64) -> Self {
-        Self { radius: Some(radius), radius_um: None }
+        Self { radius: Some(radius), ..Self::default() }
     }
 
     /// The radius in the unit of the coordinates.

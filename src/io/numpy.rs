@@ -198,7 +198,7 @@ fn scipy(npz: &mut Npz, doing: &str) -> Result<Csr> {
     match format.as_str() {
         "csr" | "csc" => {
             let indices = columns("indices")?;
-            let (indptr, data) = (npz.places("indptr")?, singles(npz.numbers("data")?));
+            let (indptr, data) = (npz.places("indptr")?, singles(npz.numbers("data")?)?);
             match format.as_str() {
                 "csr" => Csr::new((n, g), indptr, indices, data),
                 _ => Ok(Csr::new((g, n), indptr, indices, data)?.transpose()),
@@ -206,7 +206,7 @@ fn scipy(npz: &mut Npz, doing: &str) -> Result<Csr> {
         }
         "coo" => {
             let col = columns("col")?;
-            let (row, data) = (npz.places("row")?, singles(npz.numbers("data")?));
+            let (row, data) = (npz.places("row")?, singles(npz.numbers("data")?)?);
             if row.len() != col.len() || row.len() != data.len() {
                 return Err(Error::new(doing)
                     .expected("as many rows as columns and values")
@@ -221,8 +221,20 @@ fn scipy(npz: &mut Npz, doing: &str) -> Result<Csr> {
     }
 }
 
-fn singles(values: Vec<f64>) -> Vec<f32> {
-    values.into_iter().map(|v| v as f32).collect()
+fn singles(values: Vec<f64>) -> Result<Vec<f32>> {
+    values.into_iter().map(single).collect()
+}
+
+/// # Errors
+/// A finite value beyond the range of `f32`.
+fn single(v: f64) -> Result<f32> {
+    let single = v as f32;
+    if single.is_finite() || !v.is_finite() {
+        return Ok(single);
+    }
+    Err(Error::new("reading X")
+        .expected("values within single precision, below 3.4e38")
+        .found(format!("{v:e}")))
 }
 
 /// An array of two axes, value by value into the sparse form; dense again where most is filled.
@@ -244,7 +256,7 @@ fn dense(header: &Header, from: &mut dyn Read) -> Result<Matrix> {
     values(header, from, &mut |v| {
         if v != 0.0 {
             indices.push(at as u32);
-            data.push(v as f32);
+            data.push(single(v)?);
         }
         at += 1;
         if at == cols {

@@ -14,7 +14,7 @@ use super::columns::Columns;
 use super::lines::{self, Record, Records};
 use super::roles::{Kind, Plan, ROW_NAME, note_dates};
 use super::table;
-use crate::base::{Error, Result, files, interrupt, progress};
+use crate::base::{Error, Kind as ErrorKind, Result, files, interrupt, memory, progress};
 use crate::data::table::{typed, unique_names};
 use crate::data::{Csr, Dataset, Table, Uns, keys};
 
@@ -171,11 +171,30 @@ fn text(path: &Path, doing: &str, config: &TextCountsConfig) -> Result<Dataset> 
     first.clear();
     while records.next(&mut record)? {
         rows.push(&record, &names, &plan, comma, &records)?;
+        // Building the dataset takes as much again.
+        if !rows.indptr.len().is_multiple_of(1 << 16) {
+            continue;
+        }
+        let available = memory::now().available;
+        if available > 0 && rows.bytes() > available {
+            return Err(records
+                .refuse(record.line)
+                .kind(ErrorKind::Resource)
+                .expected(format!("{} of free memory", memory::human(rows.bytes())))
+                .found(memory::human(available))
+                .advice("Read a part of the table, or use a larger machine"));
+        }
     }
     rows.dataset(doing, &names, &plan, turned)
 }
 
 impl Rows {
+    /// What is held, names and metadata at 48 bytes each.
+    fn bytes(&self) -> u64 {
+        let texts = self.indptr.len() * (1 + self.obs.len()) * 48;
+        (self.indices.len() * 8 + self.indptr.len() * 8 + texts) as u64
+    }
+
     fn push(
         &mut self,
         record: &Record,
@@ -199,7 +218,7 @@ impl Rows {
         for (i, &column) in plan.genes.iter().enumerate() {
             match lines::number(record.field(column), comma) {
                 Some(0.0) => {}
-                Some(v) if v.is_finite() => {
+                Some(v) if (v as f32).is_finite() => {
                     self.indices.push(i as u32);
                     self.values.push(v as f32);
                 }
@@ -427,7 +446,7 @@ fn parquet(path: &Path, doing: &str, config: &TextCountsConfig) -> Result<Datase
             for (row, value) in cast.f64().map_err(|e| Error::io(doing, e))?.iter().enumerate() {
                 match value {
                     Some(0.0) => {}
-                    Some(v) if v.is_finite() => {
+                    Some(v) if (v as f32).is_finite() => {
                         indices.push(row as u32);
                         values.push(v as f32);
                     }

@@ -74,7 +74,8 @@ pub(super) mod functions {
     #[rhai_fn(return_raw)]
     pub fn radius(ds: Dataset, options: Map) -> Outcome<Graph> {
         let config = parse::<RadiusConfig>(options, "radius")?;
-        Ok(Graph::new(graph::per_sample(&ds.get(), None, |at| graph::radius(at, &config))?))
+        let key = config.sample_key.as_deref();
+        Ok(Graph::new(graph::per_sample(&ds.get(), key, |at| graph::radius(at, &config))?))
     }
 
     /// Joins the corners of the triangles of Delaunay's triangulation.

@@ -154,7 +154,8 @@ impl Slide {
         // Where a column and a row of the level end up, and how many do.
         let columns: Vec<usize> = (0..pw).map(|x| x * tw / pw).collect();
         let rows: Vec<usize> = (0..ph).map(|y| y * th / ph).collect();
-        let mut sums = vec![0_f32; tw * th * c];
+        // Exact for any number of 16-bit pixels that a file can hold.
+        let mut sums = vec![0_u64; tw * th * c];
         self.each_chunk(doing, level, plane, part, |chunk, cx, cy| {
             let last_x = (cx + chunk.width).min(part.x1);
             let last_y = (cy + chunk.height).min(part.y1);
@@ -172,14 +173,15 @@ impl Slide {
             }
         })?;
         let count = |of: &[usize], n: usize| {
-            let mut counts = vec![0_f32; n];
-            of.iter().for_each(|&i| counts[i] += 1.0);
+            let mut counts = vec![0_u64; n];
+            of.iter().for_each(|&i| counts[i] += 1);
             counts
         };
         let (across, down) = (count(&columns, tw), count(&rows, th));
         let mean = |i: usize| {
             let (x, y) = (i / c % tw, i / c / tw);
-            (sums[i] / (across[x] * down[y]).max(1.0)).round()
+            let n = (across[x] * down[y]).max(1);
+            (sums[i] + n / 2) / n
         };
         let all = 0..sums.len();
         let samples = if self.bits == 16 {
@@ -257,7 +259,7 @@ impl Slide {
 }
 
 /// Adds a row of pixels to the sums of the columns that they fall into.
-fn add<T: Copy + Into<f32>>(sums: &mut [f32], row: &[T], columns: &[usize], channels: usize) {
+fn add<T: Copy + Into<u64>>(sums: &mut [u64], row: &[T], columns: &[usize], channels: usize) {
     for (pixel, column) in row.chunks_exact(channels).zip(columns) {
         let to = column * channels;
         let sums = sums.get_mut(to..to + channels).unwrap_or_default();

@@ -93,6 +93,7 @@ impl Columns {
         let flat = schema.columns().iter().filter(|c| {
             c.path().parts().len() == 1
                 && c.max_rep_level() == 0
+                && !is_scaled(c)
                 && c.physical_type() != Type::INT96
                 && (c.physical_type() != Type::FIXED_LEN_BYTE_ARRAY || c.type_length() > 0)
         });
@@ -298,7 +299,7 @@ pub(super) fn read_table(path: &Path) -> Result<DataFrame> {
     let all = columns.meta.file_metadata().schema_descr().root_schema().get_fields().len();
     if names.len() < all {
         progress::note(format!(
-            "{}: {} columns that are no plain values are left out",
+            "{}: {} columns that are no plain values (lists, dates, times, decimals) are left out",
             path.display(),
             all - names.len()
         ));
@@ -349,6 +350,29 @@ fn texts<T>(
         None => values.map(Some::<Cow<'_, str>>).collect(),
     };
     Ok(polars::prelude::IntoSeries::into_series(text))
+}
+
+/// Whether the numbers that are stored stand for something else: days, times, scaled decimals.
+fn is_scaled(column: &parquet::schema::types::ColumnDescriptor) -> bool {
+    use parquet::basic::LogicalType;
+    let logical = column.logical_type_ref();
+    matches!(
+        logical,
+        Some(
+            LogicalType::Date
+                | LogicalType::Time { .. }
+                | LogicalType::Timestamp { .. }
+                | LogicalType::Decimal { .. }
+        )
+    ) || matches!(
+        column.converted_type(),
+        ConvertedType::DATE
+            | ConvertedType::DECIMAL
+            | ConvertedType::TIME_MILLIS
+            | ConvertedType::TIME_MICROS
+            | ConvertedType::TIMESTAMP_MILLIS
+            | ConvertedType::TIMESTAMP_MICROS
+    )
 }
 
 /// Runs the parquet crate, which indexes and asserts on what damaged pages say.
