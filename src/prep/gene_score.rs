@@ -6,7 +6,7 @@ use rand::seq::index;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Error, Kind, Result, nearest, progress, seed};
+use crate::base::{Error, Kind, Result, nearest, progress, seed, sum};
 use crate::data::Dataset;
 
 /// Options of the score of a set of genes; they and the defaults are scanpy's.
@@ -74,7 +74,7 @@ pub fn gene_scores(ds: &Dataset, genes: &[String], config: &ScoreGenesConfig) ->
     set.iter().for_each(|&j| weight[j] += 1.0 / set.len() as f64);
     controls.iter().for_each(|&j| weight[j] -= 1.0 / controls.len() as f64);
     Ok(x.rows(|cols, values| {
-        cols.iter().zip(values).map(|(&j, &v)| weight[j as usize] * f64::from(v)).sum()
+        sum(cols.iter().zip(values).map(|(&j, &v)| weight[j as usize] * f64::from(v)))
     }))
 }
 

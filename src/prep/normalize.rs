@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::moments::{Memo, moments};
-use crate::base::{Error, Result, progress};
+use crate::base::{Error, Result, progress, sum};
 use crate::data::{Csr, Dataset, Matrix, Uns, keys};
 
 /// `uns`: scanpy's mark that X holds logarithms.
@@ -134,7 +134,7 @@ fn sums_of_modest(counts: &Csr, totals: &[f64], fraction: f64) -> Vec<f64> {
     }
     counts.rows(|genes, values| {
         let kept = genes.iter().zip(values).filter(|(j, _)| modest[**j as usize]);
-        kept.map(|(_, &v)| f64::from(v)).sum()
+        sum(kept.map(|(_, &v)| f64::from(v)))
     })
 }
 
@@ -241,7 +241,7 @@ fn sums(m: &Matrix) -> Vec<f64> {
     match m {
         Matrix::Sparse(m) => m.row_sums(),
         Matrix::Dense(m) => {
-            m.rows().into_iter().map(|r| r.iter().map(|&v| f64::from(v)).sum()).collect()
+            m.rows().into_iter().map(|r| sum(r.iter().map(|&v| f64::from(v)))).collect()
         }
     }
 }

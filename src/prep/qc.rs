@@ -6,7 +6,7 @@ use polars::prelude::Column;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Error, Result, progress};
+use crate::base::{Error, Result, progress, sum};
 use crate::data::{Csr, Dataset, Table, keys};
 
 /// Options of the quality figures.
@@ -115,7 +115,7 @@ fn of_spots(
     for (name, mask) in groups {
         let sums: Vec<f64> = counts.rows(|genes, values| {
             let inside = genes.iter().zip(values).filter(|(j, _)| mask[**j as usize]);
-            inside.map(|(_, &v)| f64::from(v)).sum()
+            sum(inside.map(|(_, &v)| f64::from(v)))
         });
         let shares: Vec<f64> = sums.iter().zip(&totals).map(|(s, t)| s / t * 100.0).collect();
         obs.set_f64(&format!("total_counts_{name}"), &sums)?;
