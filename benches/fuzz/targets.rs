@@ -4,8 +4,8 @@ use std::path::Path;
 
 use spatia::base::{Error, Result};
 use spatia::data::{Csr, Uns};
-use spatia::io::h5ad::{H5adConfig, Spots};
 use spatia::image::{Affine, RegionConfig, Slide};
+use spatia::io::h5ad::{H5adConfig, Spots};
 use spatia::sim::TissueConfig;
 use spatia::{io, prep};
 
@@ -86,7 +86,11 @@ fn whole_and_part(folder: &Path) -> Result<()> {
     let path = folder.join("sample.h5ad");
     let obs = Some(Spots::Where("layer = 'layer 1'".into()));
     let part = H5adConfig { obs, ..H5adConfig::default() };
-    each(&[dataset(&path), io::h5ad::read_with(&path, &part).map(drop), io::h5ad::peek(&path).map(drop)])
+    each(&[
+        dataset(&path),
+        io::h5ad::read_with(&path, &part).map(drop),
+        io::h5ad::peek(&path).map(drop),
+    ])
 }
 
 fn table(path: &Path) -> Result<()> {

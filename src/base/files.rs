@@ -86,15 +86,15 @@ fn beyond(path: &Path) -> Result<PathBuf> {
 
 /// Makes a folder and those above it.
 fn make(folder: &Path, doing: &str) -> Result<()> {
-    if let Some(file) = folder.ancestors().find(|f| f.exists()).filter(|f| !f.is_dir()) {
+    let there = folder.ancestors().find(|f| f.symlink_metadata().is_ok());
+    if let Some(other) = there.filter(|f| !f.is_dir()) {
         return Err(Error::new(doing)
-            .expected(format!("the folder {}", folder.display()))
-            .found(format!("a file at {}", file.display()))
-            .advice("Name another folder, or move the file"));
+            .expected("a folder, or nothing there yet")
+            .found(format!("{}, which is none", other.display()))
+            .advice("Name another folder"));
     }
-    std::fs::create_dir_all(folder).map_err(|e| {
-        Error::io(doing, e).advice("Choose a folder that you may write to")
-    })
+    std::fs::create_dir_all(folder)
+        .map_err(|e| Error::io(doing, e).advice("Choose a folder that you may write to"))
 }
 
 /// Makes the folder and refuses one that cannot be written to, before hours are spent on what goes

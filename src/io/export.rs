@@ -72,7 +72,7 @@ pub fn xenium(table: &Table, column: &str, path: &Path, config: &XeniumGroupsCon
 fn groups(table: &Table, column: &str, path: &Path) -> Result<(Vec<String>, Vec<String>)> {
     let doing = format!("exporting the groups of '{column}'");
     let values = table.column(column)?;
-    if values.dtype().is_float() {
+    if values.dtype().is_primitive_numeric() {
         return Err(Error::new(doing)
             .expected("groups")
             .found(format!("quantities ({})", values.dtype()))

@@ -5,9 +5,11 @@ use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 
+use polars::prelude::Column as Values;
 use rhai::plugin::*;
 use rhai::{Array, Map};
 
+use super::column::Column;
 use super::convert::{Outcome, parse, texts};
 use super::graph::Pairs;
 use super::slots::{Axis, Layers, Matrices, Rows, Tree};
@@ -117,6 +119,20 @@ pub(super) mod methods {
     #[rhai_fn(get = "varm")]
     pub fn varm(ds: &mut Dataset) -> Matrices {
         Matrices { ds: ds.clone(), axis: Axis::Var }
+    }
+
+    /// The values of a gene in X, one a spot.
+    ///
+    /// ```rhai
+    /// ds.obs["first"] = ds.gene(ds.var.index()[0])
+    /// ```
+    ///
+    /// A gene that is not there is an error; one that is there by another name (symbol, Ensembl id,
+    /// other case) is named.
+    #[rhai_fn(return_raw)]
+    pub fn gene(ds: &mut Dataset, name: &str) -> Outcome<Column> {
+        let values = ds.get().gene(name)?;
+        Ok(Column { values: Values::new(name.into(), values) })
     }
 
     /// Other values of the shape of X, such as `ds.layers["counts"]`.
