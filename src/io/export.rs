@@ -76,7 +76,9 @@ fn groups(table: &Table, column: &str, path: &Path) -> Result<(Vec<String>, Vec<
         return Err(Error::new(doing)
             .expected("groups")
             .found(format!("quantities ({})", values.dtype()))
-            .advice("Name a column of groups, such as one of cluster::kmeans"));
+            .advice(format!(
+                "Name a column of groups, such as one of cluster::kmeans; where the numbers are names of groups, ds.obs[\"{column}\"] = ds.obs.table().with_column(\"{column}\", \"CAST({column} AS VARCHAR)\")[\"{column}\"] says so"
+            )));
     }
     if path.extension().is_none_or(|e| !e.eq_ignore_ascii_case("csv")) {
         return Err(Error::new(doing).expected("a file .csv").found(path.display().to_string()));

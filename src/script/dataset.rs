@@ -281,6 +281,9 @@ pub(super) mod methods {
     /// ```rhai
     /// ds.normalize()
     /// ```
+    ///
+    /// Where there are no counts, X is scaled, with a note, and is not kept as counts; values below
+    /// zero and logarithms are an error.
     #[rhai_fn(return_raw)]
     pub fn normalize(ds: &mut Dataset) -> Outcome<Dataset> {
         normalize_to(ds, 1e4)
@@ -329,6 +332,8 @@ pub(super) mod methods {
     /// ds.qc(#{ percent_top: [10], prefixes: #{ mt: ["MT-", "mt-"] } })
     /// ds.obs.names().contains("pct_counts_mt")   // => true
     /// ```
+    ///
+    /// Where there are no counts, the values of X are summed up, with a note.
     #[rhai_fn(return_raw)]
     pub fn qc(ds: &mut Dataset, options: Map) -> Outcome<Dataset> {
         prep::qc(&mut ds.edit(), &parse::<QcConfig>(options, "qc")?)?;
@@ -403,6 +408,8 @@ pub(super) mod methods {
     /// ds.write("tissue.h5ad")
     /// data::read("tissue.h5ad").n_obs // => 60
     /// ```
+    ///
+    /// A name that ends as that of another format, such as `.csv`, is an error.
     #[rhai_fn(return_raw)]
     pub fn write(ds: &mut Dataset, path: &str) -> Outcome<()> {
         Ok(io::h5ad::write(&ds.get(), Path::new(path))?)
