@@ -298,7 +298,11 @@ fn groups_go_to_the_viewers() {
         "Barcode,layer\ns0-1,L2\ns1-1,L1\ns2-1,WM\ns3-1,L1\ns5-1,WM\n"
     );
     let mut config = XeniumGroupsConfig::default();
-    export::xenium(&t, "n", &path, &config).unwrap();
+    refused(export::xenium(&t, "n", &path, &config), &["groups", "quantities", "CAST(n AS"]);
+    let mut named = t.clone();
+    let numbers = frame::with(&t.with_index().unwrap(), "n", "CAST(n AS VARCHAR)").unwrap();
+    named.set(numbers.column("n").unwrap().clone()).unwrap();
+    export::xenium(&named, "n", &path, &config).unwrap();
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("cell_id,group\ns0-1,3\n"));
     config.colors.insert("WM".into(), "#aabbcc".into());
     export::xenium(&t, "layer", &path, &config).unwrap();

@@ -284,9 +284,10 @@ fn counts_of_another_sample_than_the_positions_are_noticed() {
         let text = text.replacen("-1,1,2,", "-1,0,2,", 5);
         std::fs::write(d.join(CSV), text).unwrap();
     });
-    let (ds, said) = noted(|| read(&out, VisiumConfig::default()).unwrap());
-    assert_eq!(ds.n_obs(), 15);
-    contains(&said, &["5 spots are not under tissue", "of the same sample?"]);
+    let e = read(&out, VisiumConfig::default()).err().unwrap().to_string();
+    contains(&e, &["5 of 20 not under tissue", "another sample", "in_tissue: false"]);
+    let all = VisiumConfig { in_tissue: false, ..VisiumConfig::default() };
+    assert_eq!(read(&out, all).unwrap().n_obs(), 20);
     let (_, said) = noted(|| {
         let text = visium::positions();
         let cut = changed(|d| std::fs::write(d.join(CSV), text.trim_end()).unwrap());

@@ -8,17 +8,23 @@ use sha2::{Digest, Sha256};
 
 use super::{Error, Kind, Result};
 
+/// Links that are followed one after the other, as many as Linux does.
+const MOST_LINKS: usize = 40;
+
 /// Writes `path` through a temporary file in the same folder, which is synced and renamed over it.
 ///
 /// `write` gets the temporary path, which does not exist yet. A failure or a kill at any moment
-/// leaves what stood at `path` before.
+/// leaves what stood at `path` before. Where `path` is a link, what it leads to is written and the
+/// link stays.
 ///
 /// # Errors
-/// What `write` returns, or that the folder cannot be made or the file not synced or renamed.
+/// What stands there is no file, or one without leave to write; what `write` returns; the folder
+/// cannot be made, the file not synced or renamed.
 pub fn atomic(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let doing = || format!("writing {}", path.display());
+    let path = &replaceable(path)?;
     let folder = parent(path);
-    std::fs::create_dir_all(&folder).map_err(|e| Error::io(doing(), e))?;
+    make(&folder, &doing())?;
     let name = path.file_name().ok_or_else(|| {
         Error::new(doing()).expected("a file name").found(path.display().to_string())
     })?;
@@ -38,6 +44,59 @@ pub fn atomic(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()
     Ok(())
 }
 
+/// The path of the file that writing to `path` replaces, behind any links.
+fn replaceable(path: &Path) -> Result<PathBuf> {
+    let doing = || format!("writing {}", path.display());
+    let refuse = |found: &str, advice: &str| {
+        let file = "a file that may be replaced, or nothing there";
+        Err(Error::new(doing()).expected(file).found(found).advice(advice))
+    };
+    if path.as_os_str().is_empty() {
+        return refuse("an empty path", "Name the file to write");
+    }
+    let Ok(there) = std::fs::metadata(path) else { return beyond(path) };
+    if there.is_dir() {
+        return refuse("a folder of that name", "Name a file in it, or another");
+    }
+    if !there.is_file() {
+        return refuse("a device, pipe or socket", "Write to a file");
+    }
+    // The rename would need no leave of the file's own.
+    let open = |path: &Path| std::fs::OpenOptions::new().append(true).open(path);
+    if there.permissions().readonly() || open(path).is_err() {
+        return refuse("a file without leave to write", "Make it writable, or name another file");
+    }
+    path.canonicalize().map_err(|e| Error::io(doing(), e))
+}
+
+/// Where a path leads at which there is nothing yet: behind links whose end is missing.
+fn beyond(path: &Path) -> Result<PathBuf> {
+    let mut at = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match std::fs::read_link(&at) {
+            Ok(to) => at = parent(&at).join(to),
+            Err(_) => return Ok(at),
+        }
+    }
+    Err(Error::new(format!("writing {}", path.display()))
+        .expected("a link that leads somewhere")
+        .found("links in a circle")
+        .advice("Remove the link, or name another file"))
+}
+
+/// Makes a folder and those above it.
+fn make(folder: &Path, doing: &str) -> Result<()> {
+    let there = folder.ancestors().find(|f| f.symlink_metadata().is_ok());
+    if let Some(other) = there.filter(|f| !f.is_dir()) {
+        return Err(Error::new(doing)
+            .expected("a folder, or nothing there yet")
+            .found(format!("{}, which is none", other.display()))
+            .advice("Name another folder"));
+    }
+    std::fs::create_dir_all(folder)
+        .map_err(|e| Error::io(doing, e).advice("Choose a folder that you may write to"))
+}
+
 /// Makes the folder and refuses one that cannot be written to, before hours are spent on what goes
 /// there.
 pub fn writable(folder: &Path) -> Result<()> {
@@ -45,7 +104,13 @@ pub fn writable(folder: &Path) -> Result<()> {
         Error::io(format!("preparing the folder {}", folder.display()), e)
             .advice("Choose a folder that you may write to")
     };
-    std::fs::create_dir_all(folder).map_err(refused)?;
+    if folder.as_os_str().is_empty() {
+        return Err(Error::new("preparing the output folder")
+            .expected("the path of a folder")
+            .found("an empty path")
+            .advice("Name a folder, or . for this one"));
+    }
+    make(folder, &format!("preparing the folder {}", folder.display()))?;
     tempfile::Builder::new().prefix(".writing-").tempfile_in(folder).map(drop).map_err(refused)
 }
 

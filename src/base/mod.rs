@@ -13,3 +13,8 @@ pub mod progress;
 pub mod seed;
 
 pub use error::{Error, Kind, Result};
+
+/// The sum of some numbers, 0 for none: `Iterator::sum` makes -0 of nothing.
+pub fn sum(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |sum, v| sum + v)
+}

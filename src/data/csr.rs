@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::compact;
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, sum};
 
 /// Blocks of rows that passes over columns add up apart. A fixed number, and their sums are added
 /// in order, so that a result does not depend on the number of threads.
@@ -186,7 +186,7 @@ impl Csr {
 
     /// Sums of rows, in double precision.
     pub fn row_sums(&self) -> Vec<f64> {
-        self.rows(|_, values| values.iter().map(|&v| f64::from(v)).sum())
+        self.rows(|_, values| sum(values.iter().map(|&v| f64::from(v))))
     }
 
     /// Entries above zero per row.

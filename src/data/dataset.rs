@@ -250,6 +250,22 @@ impl Dataset {
             .advice(advice))
     }
 
+    /// The counts, or X where it and not `layers["counts"]` is what holds none, and whether they
+    /// are counts: what is computed of both says that it took other values.
+    ///
+    /// # Errors
+    /// As [`Self::counts`], where `layers["counts"]` holds none, X is known to hold logarithms, or a
+    /// value of X is not finite.
+    pub fn counts_or_x(&self) -> Result<(&Matrix, bool)> {
+        let e = match self.counts() {
+            Ok(counts) => return Ok((counts, true)),
+            Err(e) => e,
+        };
+        let infinite = self.x.any(|v| !v.is_finite());
+        let other = self.layers.contains_key(keys::COUNTS) || self.uns.get(&["log1p"]).is_some();
+        if other || infinite { Err(e) } else { Ok((&self.x, false)) }
+    }
+
     /// Keeps the spots named, in the order named, in every part.
     pub fn select_obs(&mut self, rows: &[usize]) -> Result<()> {
         self.select(Some(rows), None)
@@ -351,11 +367,25 @@ impl Dataset {
                 .kind(Kind::Missing)
                 .expected(format!("{} genes", genes.len()))
                 .found(format!("{} missing, the first '{first}'", missing.len()))
-                .advice(self.other_names(&missing).unwrap_or_else(|| {
-                    nearest::advice(first, self.var.index().iter().map(String::as_str))
-                })));
+                .advice(self.gene_advice(&missing)));
         }
         Ok(genes.iter().map(|g| place[g.as_str()]).collect())
+    }
+
+    /// The values of a gene in X, [N].
+    ///
+    /// # Errors
+    /// As [`Self::gene_positions`].
+    pub fn gene(&self, name: &str) -> Result<Vec<f32>> {
+        let at = self.gene_positions(&[name.to_owned()])?;
+        Ok(at.first().map(|&g| self.x.column(g)).unwrap_or_default())
+    }
+
+    /// What to do about names of genes that are not there.
+    pub fn gene_advice(&self, missing: &[&str]) -> String {
+        let first = missing.first().copied().unwrap_or_default();
+        let near = || nearest::advice(first, self.var.index().iter().map(String::as_str));
+        self.other_names(missing).unwrap_or_else(near)
     }
 
     /// What to do where genes are asked for by a name of another sort: by id where `var` is named

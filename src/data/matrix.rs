@@ -88,6 +88,14 @@ impl Matrix {
         (0..self.shape().0).map(|r| self.get(r, c)).collect()
     }
 
+    /// Whether an entry is so.
+    pub fn any(&self, f: impl Fn(f32) -> bool + Sync) -> bool {
+        match self {
+            Self::Sparse(m) => m.find(f).is_some(),
+            Self::Dense(m) => m.iter().any(|&v| f(v)),
+        }
+    }
+
     /// The first entry that is no count (negative, fractional, not finite): row, column, value.
     pub fn first_non_count(&self) -> Option<(usize, usize, f32)> {
         // From 2^23 on every number is whole; below, adding that much rounds the fraction away.

@@ -72,11 +72,13 @@ pub fn xenium(table: &Table, column: &str, path: &Path, config: &XeniumGroupsCon
 fn groups(table: &Table, column: &str, path: &Path) -> Result<(Vec<String>, Vec<String>)> {
     let doing = format!("exporting the groups of '{column}'");
     let values = table.column(column)?;
-    if values.dtype().is_float() {
+    if values.dtype().is_primitive_numeric() {
         return Err(Error::new(doing)
             .expected("groups")
             .found(format!("quantities ({})", values.dtype()))
-            .advice("Name a column of groups, such as one of cluster::kmeans"));
+            .advice(format!(
+                "Name a column of groups, such as one of cluster::kmeans; where the numbers are names of groups, ds.obs[\"{column}\"] = ds.obs.table().with_column(\"{column}\", \"CAST({column} AS VARCHAR)\")[\"{column}\"] says so"
+            )));
     }
     if path.extension().is_none_or(|e| !e.eq_ignore_ascii_case("csv")) {
         return Err(Error::new(doing).expected("a file .csv").found(path.display().to_string()));

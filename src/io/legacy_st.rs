@@ -1,6 +1,6 @@
 //! Counts of legacy spatial transcriptomics: rows named `XxY`, and a table of the selected spots.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
@@ -66,10 +66,12 @@ pub fn read_with(path: &Path, config: &LegacyStConfig) -> Result<Dataset> {
     let at: Vec<Option<usize>> =
         places.iter().map(|p| spots.place.get(&key(*p)).copied()).collect();
     let kept: Vec<usize> = (0..at.len()).filter(|&i| at[i].is_some()).collect();
-    if kept.is_empty() {
+    // Arrays share their places, so that some match whatever the section is.
+    let listed = places.iter().filter(|p| spots.listed.contains(&key(**p))).count();
+    if kept.is_empty() || 2 * listed < at.len() {
         return Err(Error::new(doing)
-            .expected(format!("spots of {}", selection.display()))
-            .found(format!("none of {} in it", at.len()))
+            .expected(format!("the spots of the counts in {}", selection.display()))
+            .found(format!("{listed} of {} in it, {} of them selected", at.len(), kept.len()))
             .advice(
                 "Is it the selection of another section? Name its own with the option selection",
             ));
@@ -141,6 +143,8 @@ fn scale(ds: &mut Dataset, doing: &str, spots: &Selection, config: &LegacyStConf
 /// The selected spots: places in the array, and pixels.
 struct Selection {
     place: HashMap<(i64, i64), usize>,
+    /// The places of all rows, selected or not.
+    listed: HashSet<(i64, i64)>,
     selected: usize,
     x: Vec<f64>,
     y: Vec<f64>,
@@ -187,6 +191,9 @@ impl Selection {
             }
         }
         let count = place.len();
+        let all = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| key((*x, *y))).collect();
+        let mut listed: HashSet<(i64, i64)> = all(&x, &y);
+        listed.extend(all(&new_x, &new_y));
         // Some tables of counts are named by the adjusted places.
         for i in (0..x.len()).filter(|&i| selected[i] != 0.0 && new_x[i].is_finite()) {
             let adjusted = key((new_x[i], new_y[i]));
@@ -194,7 +201,7 @@ impl Selection {
                 place.entry(adjusted).or_insert(i);
             }
         }
-        Ok(Self { place, selected: count, x, y, new_x, new_y, pixel_x, pixel_y })
+        Ok(Self { place, listed, selected: count, x, y, new_x, new_y, pixel_x, pixel_y })
     }
 
     /// Pixels from a column of the array to the next, and from a row to the next: the mean of the

@@ -25,7 +25,7 @@ pub mod zarr;
 
 use std::path::Path;
 
-use crate::base::{Error, Result, files};
+use crate::base::{Error, Result, files, interrupt};
 use crate::data::Dataset;
 
 /// What is known of a format.
@@ -81,6 +81,11 @@ const FORMATS: &[Format] = &[
     Format { name: "NumPy array", is: |p| ends(p, &[".npy", ".npz"]), read: Some(numpy::read) },
 ];
 
+/// Entries of a folder that are looked at for something that can be read.
+const MOST_LOOKED_AT: usize = 300;
+/// How many of them a message names.
+const MOST_SHOWN: usize = 5;
+
 /// Reads a dataset of any format that is understood, told by its content, not by its name.
 ///
 /// # Errors
@@ -99,10 +104,15 @@ pub fn read(path: &Path) -> Result<Dataset> {
             .advice(advice)),
         None if path.is_dir() => {
             let found = visium::named(&visium::list(path));
+            let inside = inside(path)?;
             Err(Error::new(doing)
                 .expected("a folder of a format that is understood")
                 .found(format!("a folder with {found}"))
-                .advice(format!("Name the folder of the data itself. {advice}")))
+                .advice(if inside.is_empty() {
+                    format!("Name the folder of the data itself. {advice}")
+                } else {
+                    format!("Name what is to be read in it: {}", inside.join(", "))
+                }))
         }
         // A damaged file is not told by its content; its opening says what is wrong with it.
         None => match h5::open(path) {
@@ -127,6 +137,38 @@ pub fn read(path: &Path) -> Result<Dataset> {
             }
         },
     }
+}
+
+/// What can be read in a folder, as far as two levels down: its paths, with their formats.
+fn inside(folder: &Path) -> Result<Vec<String>> {
+    let mut found: Vec<(usize, String)> = Vec::new();
+    let mut level = vec![folder.to_owned()];
+    let mut left = MOST_LOOKED_AT;
+    for _ in 0..2 {
+        let mut next = Vec::new();
+        for entry in level.iter().flat_map(|f| visium::list(f)) {
+            interrupt::check("looking into a folder")?;
+            // A pipe would wait for someone to write.
+            if left == 0 || !(entry.is_file() || entry.is_dir()) {
+                continue;
+            }
+            left -= 1;
+            match FORMATS.iter().enumerate().find(|(_, f)| (f.is)(&entry)) {
+                Some((i, f)) => found.push((i, format!("{} ({})", entry.display(), f.name))),
+                None if entry.is_dir() => next.push(entry),
+                None => {}
+            }
+        }
+        level = next;
+    }
+    // Formats that only a file's name tells come last, as the list of them has it.
+    found.sort_by_key(|f| f.0);
+    let more = found.len().saturating_sub(MOST_SHOWN);
+    let mut shown: Vec<String> = found.into_iter().take(MOST_SHOWN).map(|f| f.1).collect();
+    if more > 0 {
+        shown.push(format!("and {more} more"));
+    }
+    Ok(shown)
 }
 
 fn is_h5ad(path: &Path) -> bool {

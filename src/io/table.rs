@@ -19,6 +19,9 @@ use crate::data::table::unique_names;
 /// What deflate makes of a byte at most.
 const INFLATION: u64 = 1032;
 
+/// Texts that stand for a missing value: those of R, pandas and databases.
+pub(super) const MISSING: [&str; 7] = ["NA", "N/A", "NaN", "nan", "<NA>", "null", "NULL"];
+
 /// Options of tables of text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -35,7 +38,12 @@ pub struct TableConfig {
 
 impl Default for TableConfig {
     fn default() -> Self {
-        Self { separator: None, header: true, decimal_comma: false, missing: vec!["NA".into()] }
+        Self {
+            separator: None,
+            header: true,
+            decimal_comma: false,
+            missing: MISSING.map(str::to_owned).into(),
+        }
     }
 }
 

@@ -317,7 +317,7 @@ fn totals(ds: &Dataset, types: &[String], known: &[&str]) -> Vec<Vec<f64>> {
         let total = |r: usize| {
             let (columns, values) = x.row(r);
             let those = columns.iter().zip(values).filter(|(c, _)| place[**c as usize] == kind);
-            those.map(|(_, &v)| f64::from(v)).sum()
+            crate::base::sum(those.map(|(_, &v)| f64::from(v)))
         };
         (0..x.nrows()).map(total).collect()
     };

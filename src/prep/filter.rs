@@ -88,7 +88,7 @@ impl Bounds {
 /// It looks at the counts where there are any; bounds on genes and spots also work on other values.
 ///
 /// # Errors
-/// Bounds that cross or leave nothing (the dataset is then untouched); bounds on counts where there
+/// Bounds that cross, are NaN, are negative for counts, or leave nothing (the dataset is then untouched); bounds on counts where there
 /// are no counts; bounds on a column that is not there or holds no numbers.
 pub fn filter(ds: &mut Dataset, config: &FilterConfig) -> Result<(usize, usize)> {
     let doing = "filtering spots and genes";
@@ -105,10 +105,16 @@ pub fn filter(ds: &mut Dataset, config: &FilterConfig) -> Result<(usize, usize)>
         one_of("max", config.max_spots, config.max_cells)?,
     );
     let gene_counts = Bounds::new(config.min_gene_counts, config.max_gene_counts);
-    counts.check(doing, "counts")?;
+    for (bounds, of) in [(counts, "counts"), (gene_counts, "gene_counts")] {
+        bounds.check(doing, of)?;
+        if let Some(below) = [bounds.min, bounds.max].into_iter().flatten().find(|v| *v < 0.0) {
+            return Err(Error::new(doing)
+                .expected(format!("min_{of} and max_{of} from 0"))
+                .found(below.to_string()));
+        }
+    }
     genes.check(doing, "genes")?;
     spots.check(doing, "spots")?;
-    gene_counts.check(doing, "gene_counts")?;
     let (n, g) = (ds.n_obs(), ds.n_vars());
     let mut stay = vec![true; n];
     for (column, bounds) in &config.obs {

@@ -6,7 +6,7 @@ use rand::seq::index;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Error, Kind, Result, nearest, progress, seed};
+use crate::base::{Error, Kind, Result, progress, seed, sum};
 use crate::data::Dataset;
 
 /// Options of the score of a set of genes; they and the defaults are scanpy's.
@@ -74,7 +74,7 @@ pub fn gene_scores(ds: &Dataset, genes: &[String], config: &ScoreGenesConfig) ->
     set.iter().for_each(|&j| weight[j] += 1.0 / set.len() as f64);
     controls.iter().for_each(|&j| weight[j] -= 1.0 / controls.len() as f64);
     Ok(x.rows(|cols, values| {
-        cols.iter().zip(values).map(|(&j, &v)| weight[j as usize] * f64::from(v)).sum()
+        sum(cols.iter().zip(values).map(|(&j, &v)| weight[j as usize] * f64::from(v)))
     }))
 }
 
@@ -82,29 +82,24 @@ pub fn gene_scores(ds: &Dataset, genes: &[String], config: &ScoreGenesConfig) ->
 fn present(ds: &Dataset, names: &[String], doing: &str, what: &str) -> Result<Vec<usize>> {
     let place: BTreeMap<&str, usize> =
         ds.var().index().iter().enumerate().map(|(j, g)| (g.as_str(), j)).collect();
-    let known = || ds.var().index().iter().map(String::as_str);
     let missing: Vec<&str> =
         names.iter().map(String::as_str).filter(|n| !place.contains_key(n)).collect();
     let found: BTreeSet<usize> =
         names.iter().filter_map(|n| place.get(n.as_str()).copied()).collect();
     if found.is_empty() {
-        let first = names.first().map_or("", String::as_str);
         return Err(Error::new(format!("{doing}: looking up its {what}"))
             .kind(Kind::Missing)
             .expected("names of genes that are there")
             .found(format!("none of {}", names.len()))
-            .advice(nearest::advice(first, known())));
+            .advice(ds.gene_advice(&missing)));
     }
     if !missing.is_empty() {
-        let shown = missing.iter().take(5).map(|m| match nearest::nearest(m, known()) {
-            Some(near) => format!("{m} (is {near} meant?)"),
-            None => (*m).to_owned(),
-        });
         progress::note(format!(
-            "{doing}: {} of {} {what} are not there and left out: {}",
+            "{doing}: {} of {} {what} are not there and left out: {}. {}",
             missing.len(),
             names.len(),
-            shown.collect::<Vec<_>>().join(", ")
+            missing.iter().take(5).copied().collect::<Vec<_>>().join(", "),
+            ds.gene_advice(&missing)
         ));
     }
     Ok(found.into_iter().collect())

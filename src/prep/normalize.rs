@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::moments::{Memo, moments};
-use crate::base::{Error, Result, progress};
+use crate::base::{Error, Result, progress, sum};
 use crate::data::{Csr, Dataset, Matrix, Uns, keys};
 
 /// `uns`: scanpy's mark that X holds logarithms.
@@ -18,12 +18,29 @@ const DOING: &str = "normalising the counts";
 /// then kept as that layer. Doing it twice is doing it once. `obs["total_counts"]` gets what
 /// [`library_totals`] says. Spots without counts stay zero and are reported.
 ///
+/// Where there are no counts, but X holds other amounts (finite, none negative), these are scaled,
+/// with a note.
+///
 /// # Errors
-/// No counts (the error names the layers that hold some); a target that is not above zero.
+/// Neither of them (the error names the layers that hold counts); a target that is not above zero.
 pub fn normalize_total(ds: &mut Dataset, target: f64) -> Result<()> {
-    let totals = sums(ds.counts().map_err(|e| e.within(DOING))?);
+    let totals = sums(amounts(ds)?);
     let library = covering(ds, &totals);
     normalize_checked(ds, &totals, &library, target)
+}
+
+/// The counts, or X where it holds none but amounts that can be scaled as well.
+fn amounts(ds: &Dataset) -> Result<&Matrix> {
+    let (values, are_counts) = ds.counts_or_x().map_err(|e| e.within(DOING))?;
+    if !are_counts {
+        if values.any(|v| v < 0.0) {
+            return ds.counts().map_err(|e| e.within(DOING));
+        }
+        progress::note(format!(
+            "{DOING}: X holds no counts; its values are scaled as they are, and are not kept as layers[\"counts\"]"
+        ));
+    }
+    Ok(values)
 }
 
 /// The library size of each spot, [N]: `obs["total_counts"]` where these are sums over at least
@@ -52,7 +69,7 @@ fn normalize_checked(ds: &mut Dataset, totals: &[f64], library: &[f64], target: 
     }
     let counts = ds.layers().get(keys::COUNTS).unwrap_or(ds.x());
     let scaled = scale_rows(counts, totals, target);
-    if !ds.layers().contains_key(keys::COUNTS) {
+    if !ds.layers().contains_key(keys::COUNTS) && counts.first_non_count().is_none() {
         // A clone shares what is sparse.
         let counts = ds.x().clone();
         ds.set_layer(keys::COUNTS, counts)?;
@@ -101,7 +118,7 @@ pub fn normalize(ds: &mut Dataset, config: &NormalizeConfig) -> Result<()> {
             .expected("max_fraction from 0 to 1")
             .found(config.max_fraction.to_string()));
     }
-    let counts = ds.counts().map_err(|e| e.within(DOING))?;
+    let counts = amounts(ds)?;
     let all = sums(counts);
     let totals = match config.exclude_highly_expressed {
         true => sums_of_modest(&counts.csr(), &all, config.max_fraction),
@@ -134,7 +151,7 @@ fn sums_of_modest(counts: &Csr, totals: &[f64], fraction: f64) -> Vec<f64> {
     }
     counts.rows(|genes, values| {
         let kept = genes.iter().zip(values).filter(|(j, _)| modest[**j as usize]);
-        kept.map(|(_, &v)| f64::from(v)).sum()
+        sum(kept.map(|(_, &v)| f64::from(v)))
     })
 }
 
@@ -241,7 +258,7 @@ fn sums(m: &Matrix) -> Vec<f64> {
     match m {
         Matrix::Sparse(m) => m.row_sums(),
         Matrix::Dense(m) => {
-            m.rows().into_iter().map(|r| r.iter().map(|&v| f64::from(v)).sum()).collect()
+            m.rows().into_iter().map(|r| sum(r.iter().map(|&v| f64::from(v)))).collect()
         }
     }
 }

@@ -6,7 +6,7 @@ use polars::prelude::Column;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Error, Result, progress};
+use crate::base::{Error, Result, progress, sum};
 use crate::data::{Csr, Dataset, Table, keys};
 
 /// Options of the quality figures.
@@ -37,13 +37,18 @@ impl Default for QcConfig {
 }
 
 /// Writes figures of each spot into `obs` and of each gene into `var`, as scanpy's
-/// `calculate_qc_metrics` does with the counts. Shares of a spot without counts are NaN.
+/// `calculate_qc_metrics` does with the counts, or with X, said in a note, where these are none.
+/// Shares of a spot without counts are NaN.
 ///
 /// # Errors
-/// No counts; a group that is no column of truth values.
+/// Values that are not finite, or logarithms; a group that is no column of truth values.
 pub fn qc(ds: &mut Dataset, config: &QcConfig) -> Result<()> {
     let doing = "computing the quality of spots and genes";
-    let counts = ds.counts().map_err(|e| e.within(doing))?.csr().into_owned();
+    let (values, are_counts) = ds.counts_or_x().map_err(|e| e.within(doing))?;
+    if !are_counts {
+        progress::note(format!("{doing}: X holds no counts; its values are taken as they are"));
+    }
+    let counts = values.csr().into_owned();
     let groups = groups(ds, config).map_err(|e| e.within(doing))?;
     let (mut obs, mut var) = (ds.obs().clone(), ds.var().clone());
     for (name, mask) in &groups {
@@ -115,7 +120,7 @@ fn of_spots(
     for (name, mask) in groups {
         let sums: Vec<f64> = counts.rows(|genes, values| {
             let inside = genes.iter().zip(values).filter(|(j, _)| mask[**j as usize]);
-            inside.map(|(_, &v)| f64::from(v)).sum()
+            sum(inside.map(|(_, &v)| f64::from(v)))
         });
         let shares: Vec<f64> = sums.iter().zip(&totals).map(|(s, t)| s / t * 100.0).collect();
         obs.set_f64(&format!("total_counts_{name}"), &sums)?;

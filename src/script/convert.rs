@@ -18,7 +18,26 @@ pub(super) type Outcome<T> = std::result::Result<T, Box<EvalAltResult>>;
 
 /// An option map as a configuration of the core.
 pub(super) fn parse<T: DeserializeOwned + JsonSchema>(map: Map, what: &str) -> Result<T> {
+    for (name, value) in &map {
+        finite(value, &format!("{what}.{name}"))?;
+    }
     options::parse(json(map.into(), what)?, what)
+}
+
+/// Refuses NaN and infinity, which JSON would take for an option that is left out.
+fn finite(value: &Dynamic, what: &str) -> Result<()> {
+    if let Some(v) = value.as_float().ok().filter(|v| !v.is_finite()) {
+        return Err(Error::new(format!("reading the option {what}"))
+            .expected("a finite number")
+            .found(v.to_string()));
+    }
+    if let Ok(map) = value.as_map_ref() {
+        return map.iter().try_for_each(|(name, v)| finite(v, &format!("{what}.{name}")));
+    }
+    match value.as_array_ref() {
+        Ok(array) => array.iter().try_for_each(|v| finite(v, what)),
+        Err(_) => Ok(()),
+    }
 }
 
 /// A value as JSON.

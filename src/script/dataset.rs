@@ -5,9 +5,11 @@ use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 
+use polars::prelude::Column as Values;
 use rhai::plugin::*;
 use rhai::{Array, Map};
 
+use super::column::Column;
 use super::convert::{Outcome, parse, texts};
 use super::graph::Pairs;
 use super::slots::{Axis, Layers, Matrices, Rows, Tree};
@@ -117,6 +119,20 @@ pub(super) mod methods {
     #[rhai_fn(get = "varm")]
     pub fn varm(ds: &mut Dataset) -> Matrices {
         Matrices { ds: ds.clone(), axis: Axis::Var }
+    }
+
+    /// The values of a gene in X, one a spot.
+    ///
+    /// ```rhai
+    /// ds.obs["first"] = ds.gene(ds.var.index()[0])
+    /// ```
+    ///
+    /// A gene that is not there is an error; one that is there by another name (symbol, Ensembl id,
+    /// other case) is named.
+    #[rhai_fn(return_raw)]
+    pub fn gene(ds: &mut Dataset, name: &str) -> Outcome<Column> {
+        let values = ds.get().gene(name)?;
+        Ok(Column { values: Values::new(name.into(), values) })
     }
 
     /// Other values of the shape of X, such as `ds.layers["counts"]`.
@@ -265,6 +281,9 @@ pub(super) mod methods {
     /// ```rhai
     /// ds.normalize()
     /// ```
+    ///
+    /// Where there are no counts, X is scaled, with a note, and is not kept as counts; values below
+    /// zero and logarithms are an error.
     #[rhai_fn(return_raw)]
     pub fn normalize(ds: &mut Dataset) -> Outcome<Dataset> {
         normalize_to(ds, 1e4)
@@ -313,6 +332,8 @@ pub(super) mod methods {
     /// ds.qc(#{ percent_top: [10], prefixes: #{ mt: ["MT-", "mt-"] } })
     /// ds.obs.names().contains("pct_counts_mt")   // => true
     /// ```
+    ///
+    /// Where there are no counts, the values of X are summed up, with a note.
     #[rhai_fn(return_raw)]
     pub fn qc(ds: &mut Dataset, options: Map) -> Outcome<Dataset> {
         prep::qc(&mut ds.edit(), &parse::<QcConfig>(options, "qc")?)?;
@@ -387,6 +408,8 @@ pub(super) mod methods {
     /// ds.write("tissue.h5ad")
     /// data::read("tissue.h5ad").n_obs // => 60
     /// ```
+    ///
+    /// A name that ends as that of another format, such as `.csv`, is an error.
     #[rhai_fn(return_raw)]
     pub fn write(ds: &mut Dataset, path: &str) -> Outcome<()> {
         Ok(io::h5ad::write(&ds.get(), Path::new(path))?)

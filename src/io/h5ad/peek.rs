@@ -7,7 +7,7 @@ use hdf5::types::TypeDescriptor;
 use serde::Serialize;
 
 use super::sparse;
-use crate::base::{Error, Kind, Result};
+use crate::base::{Error, Kind, Result, files};
 use crate::io::h5::{self, Node};
 
 /// The names and sizes in a file.
@@ -35,6 +35,14 @@ pub struct Peek {
 /// # Errors
 /// No such file, no HDF5, no AnnData.
 pub fn peek(path: &Path) -> Result<Peek> {
+    files::exists(path)?;
+    let zarr = crate::io::zarr::is(path);
+    if path.is_dir() || zarr {
+        return Err(Error::new(format!("looking into {}", path.display()))
+            .expected("an .h5ad file")
+            .found(if zarr { "AnnData in zarr" } else { "a folder" })
+            .advice("peek is for .h5ad; data::read reads the other formats"));
+    }
     let f = h5::open(path)?;
     let within = |e: Error| e.within(format!("looking into {}", path.display()));
     look(&f).map_err(within)

@@ -3,12 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use polars::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Error, Kind, Result, nearest};
-use crate::data::Table;
+use crate::data::{Table, frame};
 
 /// The part of an `.h5ad` that is read. What is not asked for is not loaded: of X, the layers, raw,
 /// obsm and obsp only the pieces of the file are read in which the chosen spots lie (or, where a
@@ -73,7 +72,11 @@ impl Chosen {
 /// The rows that meet a condition or bear the names.
 pub(super) fn spots(obs: &Table, wanted: &Spots) -> Result<Chosen> {
     match wanted {
-        Spots::Where(condition) => Ok(Chosen::new(holds(obs, condition)?)),
+        Spots::Where(condition) => {
+            let rows = frame::rows(obs, condition)?;
+            frame::some(&rows, condition)?;
+            Ok(Chosen::new(rows))
+        }
         Spots::Names(names) => by_name(obs, names, "spots"),
     }
 }
@@ -81,9 +84,15 @@ pub(super) fn spots(obs: &Table, wanted: &Spots) -> Result<Chosen> {
 /// The rows of these names.
 ///
 /// # Errors
-/// A name that is not there, stands twice in the list, or belongs to several rows.
+/// No name at all; one that is not there, stands twice in the list, or belongs to several rows.
 pub(super) fn by_name(table: &Table, names: &[String], what: &str) -> Result<Chosen> {
     let doing = || format!("choosing {what} by name");
+    if names.is_empty() {
+        return Err(Error::new(doing())
+            .expected("at least one name")
+            .found("none")
+            .advice(format!("Leave the option out to read all {what}")));
+    }
     let asked: HashSet<&str> = names.iter().map(String::as_str).collect();
     if asked.len() < names.len() {
         return Err(Error::new(doing()).expected("each name once").found("one that stands twice"));
@@ -106,44 +115,6 @@ pub(super) fn by_name(table: &Table, names: &[String], what: &str) -> Result<Cho
             .advice(nearest::advice(first, table.index().iter().map(String::as_str))));
     }
     Ok(Chosen::new(names.iter().filter_map(|n| place.get(n.as_str()).copied()).collect()))
-}
-
-/// The rows for which a condition holds.
-fn holds(table: &Table, condition: &str) -> Result<Vec<usize>> {
-    let doing = format!("choosing spots by the condition {condition}");
-    let failed = |e: PolarsError| {
-        let columns: Vec<&str> =
-            std::iter::once(table.index_name.as_str()).chain(table.names()).collect();
-        Error::io(&doing, e).advice(format!(
-            "The columns are: {}. A text stands in single quotes, a name with other signs in double quotes",
-            columns.join(", ")
-        ))
-    };
-    let mut frame = table.frame().clone();
-    // Categories are compared as text: SQL knows no others.
-    for name in table.names() {
-        let column = table.column(name)?;
-        if matches!(column.dtype(), DataType::Enum(..) | DataType::Categorical(..)) {
-            let text = column.cast(&DataType::String).map_err(failed)?;
-            frame.with_column(text).map_err(failed)?;
-        }
-    }
-    if !table.has(&table.index_name) {
-        let names = Column::new(table.index_name.as_str().into(), table.index());
-        frame.with_column(names).map_err(failed)?;
-    }
-    let condition = polars::sql::sql_expr(condition).map_err(failed)?;
-    let held = frame.lazy().select([condition.alias("held")]).collect().map_err(failed)?;
-    let held = held.column("held").map_err(failed)?;
-    match held.bool() {
-        Ok(held) if held.len() == table.len() => {
-            Ok(held.iter().enumerate().filter(|(_, h)| *h == Some(true)).map(|(i, _)| i).collect())
-        }
-        _ => Err(Error::new(doing)
-            .expected(format!("true or false for each of {} spots", table.len()))
-            .found(format!("{} values of type {}", held.len(), held.dtype()))
-            .advice("Compare a column with something, as in \"layer = 'L1'\"")),
-    }
 }
 
 /// Rows and columns that are read, each ascending; `None` for all.

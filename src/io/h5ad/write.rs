@@ -12,13 +12,26 @@ use crate::base::{Error, Result, files, interrupt, progress};
 use crate::data::{Csr, Dataset, Matrix, Table, Uns};
 use crate::io::h5::{self, LEVEL, Source, failed};
 
+/// Ends of names that promise another format.
+const OTHERS: [&str; 19] = [
+    ".csv", ".tsv", ".txt", ".gz", ".parquet", ".arrow", ".feather", ".xlsx", ".json", ".zarr",
+    ".zip", ".loom", ".mtx", ".npy", ".npz", ".rds", ".rdata", ".pkl", ".png",
+];
+
 /// Writes a dataset, compressed with gzip, through a temporary file.
 ///
 /// # Errors
-/// Names that HDF5 cannot hold (empty, with `/` outside of columns, or a zero byte), columns of a type that AnnData
+/// A name whose end is that of another format; names that HDF5 cannot hold (empty, with `/` outside of columns, or a zero byte), columns of a type that AnnData
 /// has no encoding for, a place that cannot be written. What stood at `path` before still does.
 pub fn write(ds: &Dataset, path: &Path) -> Result<()> {
     let within = |e: Error| e.within(format!("writing {}", path.display()));
+    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if let Some(end) = OTHERS.iter().find(|e| name.ends_with(*e)) {
+        return Err(Error::new(format!("writing {}", path.display()))
+            .expected("a name that ends in .h5ad, which is what is written")
+            .found(format!("the end {end} of another format"))
+            .advice("ds.obs.save and ds.var.save write tables of spots and genes"));
+    }
     files::atomic(path, |tmp| {
         // Nobody else sees the temporary file, so there is nothing to lock; and a lock would outlive
         // the writing in any process that was started meanwhile and inherited the open file.

@@ -127,6 +127,12 @@ pub(super) fn locate(path: &Path) -> Result<PathBuf> {
     if let Some(folder) = above(path) {
         return other(folder);
     }
+    if path.is_file() {
+        return Err(Error::new(format!("looking for the Visium folder at {}", path.display()))
+            .expected(format!("a folder with {FILTERED}.h5 and spatial/ (Space Ranger's outs/)"))
+            .found("a file")
+            .advice("Name the folder it lies in, or read the file alone with data::read"));
+    }
     let below: Vec<PathBuf> = list(path).into_iter().filter(|f| is_whole(f)).collect();
     let refuse = |found: String, advice: &str| {
         Err(Error::new(format!("looking for the Visium folder at {}", path.display()))

@@ -69,7 +69,11 @@ pub(super) fn scale_factors(folders: &[PathBuf], sources: &mut Vec<PathBuf>) -> 
         return Ok(Uns::default());
     };
     let json: IndexMap<String, serde_json::Value> = serde_json::from_str(&files::read_text(&path)?)
-        .map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
+        .map_err(|e| {
+                Error::io(format!("reading {}", path.display()), e)
+                    .expected("JSON with the scale factors of the slide")
+                    .advice("Copy it again from Space Ranger's spatial/; without the file, sizes of spots and images are unknown, and all else is read")
+            })?;
     sources.push(path);
     let number = |(k, v): (String, serde_json::Value)| Some((k, Uns::Float(v.as_f64()?)));
     Ok(Uns::Map(json.into_iter().filter_map(number).collect()))

@@ -14,6 +14,9 @@ use crate::io::columns::Columns;
 const COLUMNS: [&str; 6] =
     ["barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres"];
 
+/// The part of filtered counts that may lie beside the tissue: Space Ranger writes none.
+const MOST_OUTSIDE: f64 = 0.01;
+
 /// A table of positions, with the columns of [`COLUMNS`].
 pub(super) struct Positions {
     path: PathBuf,
@@ -71,8 +74,8 @@ impl Positions {
     /// Joins the positions by barcode, keeping the spots under tissue if that is asked for.
     ///
     /// # Errors
-    /// No barcode of the counts has a position; some of the filtered counts have none; no spot is
-    /// under tissue.
+    /// No barcode of the counts has a position; some of the filtered counts have none, or are
+    /// not under tissue; no spot is under tissue.
     pub fn join(&self, ds: &mut Dataset, raw: bool, only_tissue: bool) -> Result<()> {
         let doing = || format!("joining the counts to {}", self.path.display());
         let Places { found, values, rows } = self.places(ds.obs().index())?;
@@ -104,14 +107,15 @@ impl Positions {
                     .found(format!("none of {outside}"))
                     .advice("Read with in_tissue: false to keep them all"));
             }
+            if !raw && outside as f64 > MOST_OUTSIDE * kept.len() as f64 {
+                return Err(Error::new(doing())
+                    .expected("filtered counts of spots under tissue (in_tissue = 1)")
+                    .found(format!("{outside} of {} not under tissue", kept.len()))
+                    .advice("The positions are probably of another sample, whose slide has the same barcodes: check that counts and spatial/ come from one outs/. Read with in_tissue: false to keep all spots where these positions say"));
+            }
             kept.retain(|&i| tissue[i] == 1.0);
-            let hint = if raw {
-                ""
-            } else {
-                ". Space Ranger's filtered counts have none as a rule: are counts and positions of the same sample?"
-            };
             progress::note(format!(
-                "{}: {outside} spots are not under tissue and are dropped{hint}",
+                "{}: {outside} spots are not under tissue and are dropped",
                 self.path.display()
             ));
         }
@@ -203,7 +207,12 @@ impl Positions {
         if let Err(e) = looked {
             return e;
         }
-        let theirs = theirs.unwrap_or_else(|| "none".into());
+        let Some(theirs) = theirs else {
+            return Error::new(format!("reading {}", self.path.display()))
+                .expected("a position for each spot of the slide")
+                .found("none: the file is empty")
+                .advice("Copy it again from Space Ranger's spatial/");
+        };
         let bin = |b: &str| b.split('_').nth(1).filter(|s| s.ends_with("um")).map(str::to_owned);
         let advice = match (bin(ours), bin(&theirs)) {
             (Some(a), Some(b)) if a != b => {

@@ -13,6 +13,7 @@ use polars::prelude::{
 use crate::base::{Error, Kind, Result, files, memory, nearest, progress};
 use crate::data::{Dataset, keys, table};
 use crate::io::columns;
+use crate::io::table::MISSING;
 
 const ID: &str = "cell_id";
 /// Bytes that a byte of a packed table unfolds to at most: tables of numbers pack to a third.
@@ -27,12 +28,13 @@ pub(super) fn read(path: &Path) -> Result<DataFrame> {
     if name.ends_with(".parquet") { columns::read_table(path) } else { csv(path) }
 }
 
-/// A table as text, compressed or not; empty fields and `NA` are missing.
+/// A table as text, compressed or not; empty fields and [`MISSING`] are missing.
 fn csv(path: &Path) -> Result<DataFrame> {
     files::exists(path)?;
     let doing = || format!("reading {}", path.display());
-    let parse = CsvParseOptions::default()
-        .with_null_values(Some(NullValues::AllColumns(vec!["".into(), "NA".into()])));
+    let parse = CsvParseOptions::default().with_null_values(Some(NullValues::AllColumns(
+        std::iter::once("").chain(MISSING).map(Into::into).collect(),
+    )));
     CsvReadOptions::default()
         .with_has_header(true)
         .with_infer_schema_length(None)
@@ -158,8 +160,11 @@ fn add(ds: &mut Dataset, values: Column) -> Result<()> {
     label(ds, &name, &texts)
 }
 
-/// Sets a column of groups; those named by whole numbers go by number.
+/// Sets a column of groups; those named by whole numbers go by number, and parquet has the texts
+/// for missing ones too.
 fn label(ds: &mut Dataset, name: &str, values: &[Option<String>]) -> Result<()> {
+    let there = |v: &Option<String>| v.clone().filter(|v| !MISSING.contains(&v.as_str()));
+    let values: &[Option<String>] = &values.iter().map(there).collect::<Vec<_>>();
     let known: BTreeSet<&str> = values.iter().flatten().map(String::as_str).collect();
     let numbers: Option<Vec<u64>> = known.iter().map(|k| k.parse().ok()).collect();
     let Some(numbers) = numbers else { return ds.obs_mut().set_categories(name, values) };
