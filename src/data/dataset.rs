@@ -254,7 +254,8 @@ impl Dataset {
     /// are counts: what is computed of both says that it took other values.
     ///
     /// # Errors
-    /// As [`Self::counts`], where `layers["counts"]` holds none, X is known to hold logarithms, or a
+    /// As [`Self::counts`], where `layers["counts"]` holds none, another layer or raw holds
+    /// counts, X is known to hold logarithms, or a
     /// value of X is not finite.
     pub fn counts_or_x(&self) -> Result<(&Matrix, bool)> {
         let e = match self.counts() {
@@ -262,7 +263,11 @@ impl Dataset {
             Err(e) => e,
         };
         let infinite = self.x.any(|v| !v.is_finite());
-        let other = self.layers.contains_key(keys::COUNTS) || self.uns.get(&["log1p"]).is_some();
+        let elsewhere = self.raw.as_ref().is_some_and(Raw::is_counts)
+            || self.layers.values().any(|l| l.first_non_count().is_none());
+        let other = elsewhere
+            || self.layers.contains_key(keys::COUNTS)
+            || self.uns.get(&["log1p"]).is_some();
         if other || infinite { Err(e) } else { Ok((&self.x, false)) }
     }
 

@@ -101,7 +101,7 @@ fn normalising_reports_and_refuses() {
     log1p(&mut ds).unwrap();
     assert_eq!(ds.x().get(0, 1), 7f32.ln());
 
-    for bad in [-1.0, 0.5, f32::NAN, f32::INFINITY] {
+    for bad in [-1.0, f32::NAN, f32::INFINITY] {
         let mut ds = tiny(&[&[1.0, 3.0], &[bad, 1.0]]);
         let error = normalize_total(&mut ds, 1e4).unwrap_err().to_string();
         assert!(error.contains("gene g0 in spot s1"), "{error}");
