@@ -61,6 +61,8 @@ fn a_bundle_is_joined_by_the_cells_names() {
     check(&ds, &cells());
     assert_eq!(ds.var().index(), ["EPCAM", "CD3E", "ACTA2", "PECAM1"]);
     // Controls are totals of a cell.
+    // The instrument counts controls in its total; that is no library size.
+    assert!(!ds.obs().has("total_counts") && ds.obs().has("total_counts_with_controls"));
     let control = ds.obs().f64("total_counts_negative_control_probe").unwrap();
     assert_eq!(control[3], f64::from(count(3, 4)));
     assert_eq!(ds.obs().f64("control_probe_counts").unwrap(), control);

@@ -145,8 +145,12 @@ fn unmatched(barcodes: &[String], ids: &[String], file: &Path) -> Error {
         .advice("The matrix and the table must be of the same region and the same run of the analysis: resegmenting gives cells new names")
 }
 
-/// Adds a column to `obs`, text as categories.
-fn add(ds: &mut Dataset, values: Column) -> Result<()> {
+/// Adds a column to `obs`, text as categories. The instrument's `total_counts` holds controls too, and
+/// would be taken for the counts of the genes.
+fn add(ds: &mut Dataset, mut values: Column) -> Result<()> {
+    if values.name() == keys::TOTAL_COUNTS {
+        values.rename("total_counts_with_controls".into());
+    }
     if !values.dtype().is_string() {
         return ds.obs_mut().set(values);
     }
