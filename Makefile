@@ -37,10 +37,12 @@ check: setup  ## format and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --release --all-targets -- -D warnings
 
-bench: build test-setup  ## seconds beside the PyTorch peer and scanpy, memory (PEER=FILE: gvae_pyg.py; DATA=DIR)
+bench: build test-setup  ## seconds beside the PyTorch peer, scanpy and other kernels, memory, interrupts (PEER=FILE: gvae_pyg.py; DATA=DIR)
 	$(DEPS)/venv/bin/python benches/epoch.py $(SPATIA) $(or $(PEER),../shared/peers/gvae_pyg.py)
 	$(DEPS)/venv/bin/python benches/pipeline.py $(SPATIA) $(or $(DATA),../shared/data)
 	$(DEPS)/venv/bin/python benches/lean.py $(SPATIA) $(LEAN)
+	$(DEPS)/venv/bin/python benches/kernel.py $(SPATIA)
+	$(DEPS)/venv/bin/python benches/interrupt.py $(SPATIA)
 
 fuzz:  ## broken files against every reader (FUZZ="--format loom --cases 1000 --seed 2")
 	$(CARGO) bench --bench fuzz -- --keep "$(abspath target/fuzz)" $(FUZZ)

@@ -5,8 +5,11 @@ use std::{env, process};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    match libtorch_folder() {
-        Ok(folder) => println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display()),
+    // Without the host nothing links libtorch.
+    let linked = env::var_os("CARGO_FEATURE_FULL").is_some();
+    match linked.then(libtorch_folder).transpose() {
+        Ok(None) => {}
+        Ok(Some(folder)) => println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display()),
         Err(reason) => {
             println!("cargo::error={reason}");
             process::exit(1);

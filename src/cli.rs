@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::host::{Exit, info, repl, run, signals};
+use crate::host::{Exit, definitions, info, kernel, notebook, repl, run, signals};
 
 /// A scripting host for spatial transcriptomics and histology.
 #[derive(Parser)]
@@ -32,6 +32,14 @@ enum Command {
     },
     /// Talk to a session line by line
     Repl,
+    /// The Jupyter kernel
+    #[command(subcommand)]
+    Kernel(Kernel),
+    /// Notebooks without Jupyter
+    #[command(subcommand)]
+    Notebook(Notebook),
+    /// Files that let editors know the language
+    Definitions { folder: PathBuf },
     /// Versions, devices, threads and memory
     Info,
     /// Print documentation made from the source
@@ -39,6 +47,36 @@ enum Command {
         #[arg(value_enum)]
         page: Page,
     },
+}
+
+#[derive(Subcommand)]
+enum Kernel {
+    /// Tell Jupyter of the kernel; for this user where nothing else is said
+    Install {
+        /// For this user
+        #[arg(long, conflicts_with_all = ["sys_prefix", "prefix"])]
+        user: bool,
+        /// For the Python environment that is active
+        #[arg(long, conflicts_with = "prefix")]
+        sys_prefix: bool,
+        /// Under PREFIX/share/jupyter/kernels
+        #[arg(long, value_name = "PREFIX")]
+        prefix: Option<PathBuf>,
+        /// What the kernel is called
+        #[arg(long, default_value = "spatia")]
+        name: String,
+    },
+    /// Serve the connection in a file; Jupyter calls this
+    Run {
+        #[arg(short = 'f', long = "file", value_name = "FILE")]
+        connection: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum Notebook {
+    /// Execute a notebook in place; --name value sets what its cell tagged "parameters" defines
+    Run(notebook::Options),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -57,14 +95,21 @@ pub fn main() -> anyhow::Result<i32> {
         println!("spatia {}", info::version());
         return Ok(Exit::Success.code());
     }
-    signals::install()?;
+    // The kernel takes its signals by itself.
+    if !matches!(arguments.command, Some(Command::Kernel(Kernel::Run { .. }))) {
+        signals::install()?;
+    }
     let exit = match arguments.command {
         Some(Command::Run { call }) => {
-            let (script, rest) = call
-                .split_first()
-                .map_or((PathBuf::new(), &[][..]), |(s, rest)| (PathBuf::from(s), rest));
+            let (script, rest) = file_and_rest(&call);
             run::run(&script, rest)
         }
+        Some(Command::Kernel(Kernel::Install { user, sys_prefix, prefix, name })) => {
+            kernel::install::install(&kernel::install::Target { user, sys_prefix, prefix, name })
+        }
+        Some(Command::Kernel(Kernel::Run { connection })) => kernel::run(&connection),
+        Some(Command::Notebook(Notebook::Run(options))) => notebook::run(options),
+        Some(Command::Definitions { folder }) => definitions::write(&folder),
         Some(Command::Repl) => repl::run()?,
         Some(Command::Info) => {
             for (name, value) in info::facts() {
@@ -79,4 +124,8 @@ pub fn main() -> anyhow::Result<i32> {
         None => Exit::Usage,
     };
     Ok(exit.code())
+}
+
+fn file_and_rest(call: &[String]) -> (PathBuf, &[String]) {
+    call.split_first().map_or((PathBuf::new(), &[][..]), |(file, rest)| (PathBuf::from(file), rest))
 }

@@ -1,3 +1,8 @@
-fn main() -> anyhow::Result<()> {
-    std::process::exit(spatia::cli::main()?)
+fn main() -> ! {
+    spatia::host::rust::hook();
+    let code = spatia::cli::main().unwrap_or_else(|e| {
+        eprintln!("error: {e:#}");
+        1
+    });
+    spatia::host::signals::end(code)
 }

@@ -1,6 +1,16 @@
 //! Where the tests find real data, golden numbers and Python, and how they say that they skip.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use spatia::base;
+use spatia::script::{Console, Output};
+
+/// The folder of this checkout, as cargo says it when it runs the tests: several clones share one
+/// build, so the one that was compiled is not to be asked.
+pub fn root() -> PathBuf {
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap())
+}
 
 /// The folder of real data, `$SPATIA_TEST_DATA` or `../shared/data`; `None`, said aloud, where it
 /// is absent. With `SPATIA_REQUIRE_DATA=1` (CI) absence is a failure.
@@ -23,7 +33,7 @@ pub fn peer(name: &str) -> Option<PathBuf> {
 
 /// The tests' Python with anndata and torch, `$SPATIA_TEST_PYTHON` or `.deps/venv/bin/python`.
 pub fn python() -> Option<PathBuf> {
-    let default = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".deps/venv/bin/python");
+    let default = root().join(".deps/venv/bin/python");
     present(
         std::env::var_os("SPATIA_TEST_PYTHON").map_or(default, PathBuf::from),
         "SPATIA_REQUIRE_PYTHON",
@@ -41,7 +51,7 @@ pub fn run_python(python: &std::path::Path, code: &str, args: &[&std::path::Path
 }
 
 fn shared(folder: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared").join(folder)
+    root().join("../shared").join(folder)
 }
 
 fn present(path: PathBuf, required: &str) -> Option<PathBuf> {
@@ -55,4 +65,40 @@ fn present(path: PathBuf, required: &str) -> Option<PathBuf> {
     );
     eprintln!("SKIPPED: {} is absent", path.display());
     None
+}
+
+/// A console that keeps what is said and answers `input` from a list.
+#[derive(Default)]
+pub struct Recorder {
+    pub said: Mutex<Vec<Output>>,
+    pub answers: Mutex<Vec<String>>,
+}
+
+impl Recorder {
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// All that went to standard output.
+    pub fn stdout(&self) -> String {
+        let text = |o: &Output| match o {
+            Output::Stdout(text) => text.clone(),
+            _ => String::new(),
+        };
+        self.said.lock().unwrap().iter().map(text).collect()
+    }
+}
+
+impl Console for Recorder {
+    fn output(&self, output: Output) {
+        self.said.lock().unwrap().push(output);
+    }
+
+    fn input(&self, prompt: &str, _secret: bool) -> base::Result<String> {
+        let mut answers = self.answers.lock().unwrap();
+        if answers.is_empty() {
+            return Err(base::Error::new(format!("asking {prompt:?}")).found("nobody to answer"));
+        }
+        Ok(answers.remove(0))
+    }
 }

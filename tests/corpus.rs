@@ -4,7 +4,6 @@
 #[path = "../benches/fuzz/targets.rs"]
 mod targets;
 
-use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use targets::{TARGETS, Target};
 
 #[test]
 fn no_file_that_once_broke_a_reader_does_so_again() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let corpus = crate::common::root().join("tests/corpus");
     let mut files: Vec<_> = std::fs::read_dir(corpus).unwrap().map(|e| e.unwrap().path()).collect();
     files.sort();
     assert!(!files.is_empty());

@@ -36,7 +36,7 @@ const MAY_PRINT: &[&str] = &["host", "cli", "main"];
 
 #[test]
 fn modules_import_only_from_layers_below() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let src = crate::common::root().join("src");
     let mut seen = BTreeSet::new();
     let mut wrong = Vec::new();
     for file in rust_files(&src) {

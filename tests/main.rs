@@ -10,6 +10,7 @@ mod formats;
 mod golden_models;
 mod golden_slide;
 mod h5ad;
+mod host;
 mod image;
 mod io;
 mod layers;

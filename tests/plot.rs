@@ -400,7 +400,7 @@ fn save_goes_by_extension_and_leaves_nothing_half_written() {
     assert!(std::fs::read_to_string(folder.path().join("one.SVG")).unwrap().starts_with("<svg"));
     for name in ["one.pdf", "one"] {
         let e = figure.save(&folder.path().join(name)).unwrap_err().to_string();
-        assert!(e.contains(".png or .svg"), "{e}");
+        assert!(e.contains(".png, .svg or .json"), "{e}");
         assert!(!folder.path().join(name).exists());
     }
 }

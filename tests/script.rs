@@ -13,27 +13,27 @@ use spatia::script::Failure;
 
 /// A session whose prints are dropped.
 fn session() -> Session {
-    Session::new(|_| {})
+    Session::new(crate::common::Recorder::new())
 }
 
 /// The last value as it is shown, "" for none.
 fn shown(text: &str) -> Result<String, Failure> {
-    Ok(session().eval(text, "test.rhai")?.map(|s| s.text).unwrap_or_default())
+    Ok(session().eval(text, "test.rhai")?.map(|s| s.plain().to_owned()).unwrap_or_default())
 }
 
 #[test]
 fn variables_functions_and_imports_last() {
     let mut s = session();
     s.eval("let a = 1\nfn add(n) { a + n }", "[1]").unwrap();
-    assert_eq!(s.eval("add(2)", "[2]").unwrap().unwrap().text, "3");
+    assert_eq!(s.eval("add(2)", "[2]").unwrap().unwrap().plain(), "3");
     s.eval("a = 10", "[3]").unwrap();
-    assert_eq!(s.eval("add(2)", "[4]").unwrap().unwrap().text, "12");
+    assert_eq!(s.eval("add(2)", "[4]").unwrap().unwrap().plain(), "12");
     s.eval("let a = 100", "[5]").unwrap();
-    assert_eq!(s.eval("add(2)", "[6]").unwrap().unwrap().text, "102");
+    assert_eq!(s.eval("add(2)", "[6]").unwrap().unwrap().plain(), "102");
     s.eval("fn add(n) { a - n }", "[7]").unwrap();
-    assert_eq!(s.eval("add(2)", "[8]").unwrap().unwrap().text, "98");
+    assert_eq!(s.eval("add(2)", "[8]").unwrap().unwrap().plain(), "98");
     s.eval("oops(1)", "[9]").unwrap_err();
-    assert_eq!(s.eval("add(1)", "[10]").unwrap().unwrap().text, "99");
+    assert_eq!(s.eval("add(1)", "[10]").unwrap().unwrap().plain(), "99");
 }
 
 #[test]
@@ -118,5 +118,5 @@ fn a_panic_in_native_code_is_an_error_and_the_session_goes_on() {
     let e = s.eval("tensor([]).min()", "[2]").unwrap_err();
     assert!(e.message.contains("calling Tensor.min"), "{}", e.message);
     assert!(e.message.len() < 300, "{}", e.message);
-    assert_eq!(s.eval("t.len()", "[3]").unwrap().unwrap().text, "1");
+    assert_eq!(s.eval("t.len()", "[3]").unwrap().unwrap().plain(), "1");
 }

@@ -1,4 +1,4 @@
-"""The Python that the tests compare with: anndata and scanpy to read our files, torch to run the peers.
+"""The Python of the tests: anndata and scanpy read our files, torch runs the peers, Jupyter's clients drive the kernel.
 
 torch is not fetched a second time: the environment looks into .deps/python after its own packages.
 There the CUDA libraries are missing as a rule, and torch's Python half does not start without them,
@@ -55,7 +55,7 @@ def make(deps, requirements):
     packages = next(venv.glob("lib/python3*/site-packages"))
     (packages / "spatia_no_cuda.py").write_text(AT_START)
     (packages / "zz_spatia.pth").write_text(f"{os.path.relpath(deps / 'python', packages)}\nimport spatia_no_cuda\n")
-    modules = "torch, torch_geometric.nn, anndata, scanpy, h5py, safetensors.torch"
+    modules = "torch, torch_geometric.nn, anndata, scanpy, h5py, safetensors.torch, jupyter_kernel_test, ipykernel, nbconvert, jupyter_console"
     subprocess.run([venv / "bin/python", "-c", f"import {modules}; torch.ones(2, 2) @ torch.ones(2, 2)"], check=True)
     stamp.write_text(made_from)
 

@@ -2,14 +2,18 @@
 //!
 //! Imports nothing of ours. Nothing here prints: messages go to the sink that the host installs.
 
+#[cfg(feature = "full")]
 pub mod device;
 pub mod error;
+pub mod evcxr;
 pub mod files;
 pub mod interrupt;
 pub mod memory;
 pub mod nearest;
 pub mod options;
 pub mod progress;
+pub mod saved;
+#[cfg(feature = "full")]
 pub mod seed;
 
 pub use error::{Error, Kind, Result};

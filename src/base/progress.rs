@@ -16,10 +16,14 @@ pub trait Sink: Send + Sync {
 /// Where a job stands.
 pub struct Step<'a> {
     pub name: &'a str,
+    /// What is counted, in the singular ("epoch"); empty where the job does not say.
+    pub unit: &'a str,
     pub done: u64,
     pub total: u64,
     /// What the job says of itself, as in "nll 812.1 kl 3.2".
     pub message: &'a str,
+    /// What the job measures as it goes, for a chart: losses by name; NaN where there is none.
+    pub values: &'a [(&'a str, f64)],
     /// Whether this step deserves a line of its own where there is no terminal to draw a bar in.
     pub milestone: bool,
     pub elapsed: Duration,
@@ -45,9 +49,18 @@ pub fn note(text: impl AsRef<str>) {
     }
 }
 
+/// A time for people: "1:02:03", "0:12".
+pub fn clock(t: Duration) -> String {
+    match t.as_secs() {
+        s if s >= 3600 => format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60),
+        s => format!("{}:{:02}", s / 60, s % 60),
+    }
+}
+
 /// A job with a known number of steps; dropping it ends it.
 pub struct Job {
     name: String,
+    unit: &'static str,
     total: u64,
     first: u64,
     start: Instant,
@@ -56,11 +69,22 @@ pub struct Job {
 impl Job {
     /// A job of `total` steps, of which `done` were done by an earlier run.
     pub fn new(name: impl Into<String>, done: u64, total: u64) -> Self {
-        Self { name: name.into(), total, first: done, start: Instant::now() }
+        Self { name: name.into(), unit: "", total, first: done, start: Instant::now() }
+    }
+
+    /// Says what is counted, in the singular.
+    pub fn counting(mut self, unit: &'static str) -> Self {
+        self.unit = unit;
+        self
     }
 
     /// A step done. A `milestone` gets a line where lines are all there is.
     pub fn step(&self, done: u64, message: &str, milestone: bool) {
+        self.measured(done, message, milestone, &[]);
+    }
+
+    /// A step done, with what it measured.
+    pub fn measured(&self, done: u64, message: &str, milestone: bool, values: &[(&str, f64)]) {
         let Some(s) = sink() else { return };
         let elapsed = self.start.elapsed();
         let here = done.saturating_sub(self.first);
@@ -68,9 +92,11 @@ impl Job {
         let eta = (here > 0).then(|| elapsed.mul_f64(left / here as f64));
         s.step(&Step {
             name: &self.name,
+            unit: self.unit,
             done,
             total: self.total,
             message,
+            values,
             milestone,
             elapsed,
             eta,

@@ -395,7 +395,7 @@ impl Dataset {
 
     /// What to do where genes are asked for by a name of another sort: by id where `var` is named
     /// by symbol or the other way round, or in other letters' case.
-    fn other_names(&self, missing: &[&str]) -> Option<String> {
+    pub fn other_names(&self, missing: &[&str]) -> Option<String> {
         let say = |stands: String, name: &str, count: usize| {
             let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
             format!("{stands}{more}. Ask for the gene as var is named: '{name}'")

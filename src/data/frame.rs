@@ -434,7 +434,7 @@ pub fn records(frame: &DataFrame) -> Result<Vec<IndexMap<String, Value>>> {
 }
 
 /// The type of a column in a word of ours.
-fn kind(dtype: &DataType) -> String {
+pub fn kind(dtype: &DataType) -> String {
     match dtype {
         DataType::String => "text".into(),
         DataType::Enum(..) | DataType::Categorical(..) => "categories".into(),

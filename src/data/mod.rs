@@ -6,6 +6,7 @@ mod compact;
 mod concat;
 mod csr;
 mod dataset;
+mod display;
 pub mod frame;
 pub mod keys;
 mod matrix;

@@ -105,6 +105,22 @@ impl Dataset {
         bytes
     }
 
+    /// Bytes of all that it holds: [`bytes`](Self::bytes), the tables, matrices and graphs beside
+    /// them, and the tissue image.
+    pub fn bytes_of_all(&self) -> u64 {
+        let table = |t: &super::Table| {
+            t.frame().estimated_size() + t.index().iter().map(|n| n.len() + 24).sum::<usize>()
+        };
+        let dense = |m: &indexmap::IndexMap<String, ndarray::Array2<f64>>| {
+            m.values().map(|m| m.len() * 8).sum::<usize>()
+        };
+        let image = self.tissue_image().map_or(0, |i| i.pixels.len());
+        let beside =
+            table(self.obs()) + table(self.var()) + dense(self.obsm()) + dense(self.varm());
+        let pairs = self.obsp().values().chain(self.varp().values()).map(Csr::bytes).sum::<u64>();
+        self.bytes() + pairs + (beside + image) as u64
+    }
+
     /// What of this dataset will hurt later.
     pub fn warnings(&self) -> Vec<String> {
         let mut found = Vec::new();

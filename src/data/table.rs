@@ -1,5 +1,7 @@
 //! A table with named rows: `obs` has a row a spot, `var` a row a gene.
 
+use std::sync::Arc;
+
 use polars::prelude::*;
 
 use crate::base::{Error, Kind, Result, nearest};
@@ -12,7 +14,8 @@ pub type Codes = (Vec<String>, Vec<Option<u32>>);
 pub struct Table {
     /// What the row names are called in files ("barcode", "_index").
     pub index_name: String,
-    index: Vec<String>,
+    /// Shared with copies of the table, and with whoever completes names.
+    index: Arc<Vec<String>>,
     frame: DataFrame,
 }
 
@@ -20,12 +23,17 @@ impl Table {
     /// A table of rows without columns.
     pub fn new(index: Vec<String>) -> Self {
         let frame = DataFrame::empty_with_height(index.len());
-        Self { index_name: "_index".into(), index, frame }
+        Self { index_name: "_index".into(), index: Arc::new(index), frame }
     }
 
     /// Row names in order, [rows].
     pub fn index(&self) -> &[String] {
         &self.index
+    }
+
+    /// The row names without a copy of them.
+    pub fn shared_index(&self) -> Arc<Vec<String>> {
+        self.index.clone()
     }
 
     pub fn frame(&self) -> &DataFrame {
@@ -54,7 +62,7 @@ impl Table {
     /// Another number of names than rows.
     pub fn set_index(&mut self, index: Vec<String>) -> Result<()> {
         self.fits("the row names", index.len())?;
-        self.index = index;
+        self.index = Arc::new(index);
         Ok(())
     }
 
@@ -193,7 +201,7 @@ impl Table {
                 .take(&IdxCa::new("rows".into(), at))
                 .map_err(|e| Error::io("selecting rows of a table", e))?
         };
-        let index = rows.iter().map(|&r| self.index[r].clone()).collect();
+        let index = Arc::new(rows.iter().map(|&r| self.index[r].clone()).collect());
         Ok(Self { index_name: self.index_name.clone(), index, frame })
     }
 
@@ -293,6 +301,23 @@ pub fn numbers(column: &Column) -> Result<Vec<f64>> {
     let failed = |e| Error::io(doing.clone(), e);
     let cast = column.cast(&DataType::Float64).map_err(failed)?;
     Ok(cast.f64().map_err(failed)?.iter().map(|v| v.unwrap_or(f64::NAN)).collect())
+}
+
+/// A column of whole numbers, to the last digit; missing values become `None`.
+///
+/// # Errors
+/// A column of another type, or a number beyond 64 bits with a sign.
+pub fn integers(column: &Column) -> Result<Vec<Option<i64>>> {
+    let failed = |found: String| {
+        Error::new(format!("reading column '{}' as whole numbers", column.name()))
+            .expected(format!("whole numbers of at most {}", i64::MAX))
+            .found(found)
+    };
+    if !column.dtype().is_integer() {
+        return Err(failed(format!("type {}", column.dtype())));
+    }
+    let cast = column.strict_cast(&DataType::Int64).map_err(|e| failed(e.to_string()))?;
+    Ok(cast.i64().map_err(|e| failed(e.to_string()))?.iter().collect())
 }
 
 /// Any column as text; missing values become `None`.

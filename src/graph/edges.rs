@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, evcxr};
 use crate::data::{Csr, Unit};
 
 /// Directed edges between spots. A message runs from source to target, so the sources of a target
@@ -26,6 +26,11 @@ pub struct Graph {
 }
 
 impl Graph {
+    /// Shows what the graph is in a Rust notebook.
+    pub fn evcxr_display(&self) {
+        evcxr::display(&[("text/plain", self.to_string().trim_end())]);
+    }
+
     /// A graph of given edges, each `(source, target)`, in any order. Duplicates are dropped.
     ///
     /// # Errors

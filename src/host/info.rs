@@ -39,7 +39,7 @@ pub fn facts() -> Vec<(&'static str, String)> {
 }
 
 /// The version of a crate that this binary was locked to.
-fn locked(name: &str) -> String {
+pub(super) fn locked(name: &str) -> String {
     let lock = include_str!("../../Cargo.lock");
     let entry = lock.split_once(&format!("name = \"{name}\"\nversion = \"")).map(|(_, rest)| rest);
     entry.and_then(|e| e.split('"').next()).unwrap_or("unknown").to_owned()

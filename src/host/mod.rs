@@ -1,20 +1,56 @@
-//! Sessions: running scripts, the REPL, what is shown in a terminal.
+//! Sessions, and what carries them: scripts, the REPL, notebooks, the Jupyter kernel.
 //!
 //! Imports `base` and `script`.
 
+mod calls;
+pub mod cell;
+mod commands;
+pub mod complete;
+pub mod console;
+mod cursor;
+pub mod definitions;
 pub mod info;
+pub mod inspect;
+pub mod journal;
+pub mod kernel;
+pub mod live;
+pub mod notebook;
+mod picture;
 pub mod repl;
 pub mod report;
 pub mod run;
+pub mod rust;
 pub mod session;
 pub mod signals;
 pub mod terminal;
+mod tty;
+
+use std::path::PathBuf;
 
 pub use session::{Outcome, Session};
 
 /// The reference of the language, as `docs/reference.md` holds it.
 pub fn reference() -> String {
-    crate::script::docs::reference()
+    let rows = commands::spelled().map(|(name, c)| {
+        let call = format!("{name} {}", c.arguments);
+        format!("| `{}` | {} |\n", call.trim().replace('|', "\\|"), c.summary)
+    });
+    let commands: String = rows.collect();
+    format!(
+        "{}\n## Commands and magics\n\nOf the REPL, of notebooks and of the kernel. `?name` and `name?` say \
+         what something is, `??name` all of it.\n\n| | |\n|---|---|\n{commands}",
+        crate::script::docs::reference()
+    )
+}
+
+/// `$XDG_STATE_HOME/spatia`, by default under `~/.local/state`: histories and journals. None where
+/// it cannot be made.
+pub(crate) fn state_folder() -> Option<PathBuf> {
+    let path = |name| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let state = path("XDG_STATE_HOME").or_else(|| Some(path("HOME")?.join(".local/state")))?;
+    let folder = state.join("spatia");
+    std::fs::create_dir_all(&folder).ok()?;
+    Some(folder)
 }
 
 /// What a process says with its exit code.

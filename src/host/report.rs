@@ -1,35 +1,111 @@
 //! A failure for people: what, where, the line with a caret, and the calls it happened in.
+//!
+//! Plain text: colour is the terminal's matter. [`frames`] has the same as data.
 
 use std::fmt::Write;
 
 use super::Session;
 use crate::script::{Failure, Place};
 
+/// One place of a failure: where it happened, or a call that it happened in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frame {
+    /// The function that was called here; `None` where the failure itself is.
+    pub call: Option<String>,
+    pub place: Place,
+    /// The line of the source, if it is known.
+    pub line: Option<String>,
+    /// How often the same call follows itself, as in a recursion.
+    pub times: usize,
+}
+
+/// The failure's own place first, then the calls that led to it, the innermost first.
+pub fn frames(failure: &Failure, session: &Session) -> Vec<Frame> {
+    let frame = |call: Option<&String>, place: &Place| Frame {
+        call: call.cloned(),
+        place: place.clone(),
+        line: line(place, session),
+        times: 1,
+    };
+    let mut frames: Vec<Frame> = Vec::new();
+    if failure.place.line > 0 {
+        frames.push(frame(None, &failure.place));
+    }
+    for (call, place) in &failure.calls {
+        match frames.last_mut() {
+            Some(last) if last.call.as_ref() == Some(call) && last.place == *place => {
+                last.times += 1
+            }
+            _ => frames.push(frame(Some(call), place)),
+        }
+    }
+    frames
+}
+
 /// The text of a failure, its source lines taken from the session.
 pub fn render(failure: &Failure, session: &Session) -> String {
     let mut out = format!("error: {}", failure.message);
-    locate(&mut out, &failure.place, session);
-    for (call, place) in &failure.calls {
-        write!(out, "\nin {call}").ok();
-        locate(&mut out, place, session);
+    for frame in frames(failure, session) {
+        if let Some(call) = &frame.call {
+            write!(out, "\nin {call}").ok();
+            if frame.times > 1 {
+                write!(out, ", {} times in each other", frame.times).ok();
+            }
+        }
+        locate(&mut out, &frame);
     }
     out
 }
 
-fn locate(out: &mut String, place: &Place, session: &Session) {
+fn line(place: &Place, session: &Session) -> Option<String> {
+    let text = session.source(&place.source)?;
+    text.lines().nth(place.line.checked_sub(1)?).map(str::to_owned)
+}
+
+fn locate(out: &mut String, frame: &Frame) {
+    let place = &frame.place;
     if place.line == 0 {
         return;
     }
     write!(out, "\n --> {}:{}:{}", place.source, place.line, place.column.max(1)).ok();
-    let Some(text) = session.source(&place.source) else { return };
-    let Some(line) = text.lines().nth(place.line - 1) else { return };
-    // A tab before the caret stays a tab, so that the caret stands under its column.
-    let indent: String = line
-        .chars()
-        .take(place.column.saturating_sub(1))
-        .map(|c| if c == '\t' { c } else { ' ' })
-        .collect();
+    let Some(line) = &frame.line else { return };
+    let (line, before) = window(line, place.column.saturating_sub(1));
+    let indent: String = line.chars().take(before).filter_map(blank).collect();
+    let name = line.chars().skip(before).take_while(|c| c.is_alphanumeric() || *c == '_').count();
     let number = place.line.to_string();
     let margin = " ".repeat(number.len());
-    write!(out, "\n{margin} |\n{number} | {line}\n{margin} | {indent}^").ok();
+    let carets = "^".repeat(name.max(1));
+    write!(out, "\n{margin} |\n{number} | {line}\n{margin} | {indent}{carets}").ok();
+}
+
+/// The part of a long line that surrounds a place, and the place in it.
+fn window(line: &str, before: usize) -> (String, usize) {
+    const WIDTH: usize = 160;
+    if line.chars().count() <= WIDTH {
+        return (line.to_owned(), before);
+    }
+    let from = before.saturating_sub(WIDTH / 2);
+    let part: String = line.chars().skip(from).take(WIDTH).collect();
+    let dots = if from > 0 { "…" } else { "" };
+    (format!("{dots}{part}…"), before - from + dots.chars().count())
+}
+
+/// What is as wide as a character: a tab stays a tab, and what takes two columns of a terminal
+/// gets the blank that does; marks that sit on the letter before them take none.
+fn blank(c: char) -> Option<char> {
+    match c {
+        '\t' => Some('\t'),
+        '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200f}' | '\u{fe00}'..='\u{fe0f}' => None,
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{1f300}'..='\u{1f64f}'
+        | '\u{1f680}'..='\u{1f6ff}'
+        | '\u{1f900}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3fffd}' => Some('\u{3000}'),
+        _ => Some(' '),
+    }
 }

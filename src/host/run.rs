@@ -1,8 +1,9 @@
 //! `spatia run SCRIPT [--name value ...]`.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use super::{Exit, Session, report, signals, terminal};
+use super::{Exit, Session, console, report, signals, terminal};
 use crate::base::{Kind, files};
 use crate::script::{Failure, Param, Signature};
 
@@ -14,7 +15,7 @@ pub fn run(script: &Path, arguments: &[String]) -> Exit {
         Ok(text) => text,
         Err(e) => return refuse(&e.to_string(), Exit::Failure),
     };
-    let mut session = Session::new(|text| println!("{text}"));
+    let mut session = Session::new(Arc::new(console::Terminal::default()));
     let signature = match session.signature(&text, &name) {
         Ok(signature) => signature,
         Err(e) => return fail(&e, &session),
@@ -54,6 +55,13 @@ fn help(name: &str, signature: &Signature) -> String {
         out += &format!("{}\n\n", signature.summary);
     }
     out += &format!("Usage: spatia run {name} [--name value ...]\n");
+    out += &parameter_lines(signature);
+    out
+}
+
+/// The parameters with their types, meanings and defaults; nothing where there are none.
+pub(super) fn parameter_lines(signature: &Signature) -> String {
+    let mut out = String::new();
     if !signature.params.is_empty() {
         out += "\nParameters:\n";
     }

@@ -1,34 +1,198 @@
-//! A session that scripts, the REPL and later the kernel share. It takes text and returns plain
-//! data; they only carry it.
+//! A session that scripts, the REPL, notebooks and the kernel share. It takes text and returns
+//! plain data; they only carry it.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::base::interrupt;
-use crate::script::source::{self, Completeness};
-use crate::script::{Failure, Interpreter, Shown, Signature};
+use super::cell::{self, Cell};
+use super::inspect::{self, Detail};
+use super::journal::{Carrier, Journal};
+use super::{commands, report, rust};
+use crate::base::{Kind, interrupt, nearest};
+use crate::script::docs;
+use crate::script::{Bundle, Console, Failure, Interpreter, Known, Output, Param, Signature};
 
 /// What an evaluation gave: a value worth showing, or nothing.
-pub type Outcome = Option<Shown>;
+pub type Outcome = Option<Bundle>;
+
+/// What a cell gave.
+pub struct Said {
+    pub outcome: Result<Outcome, Failure>,
+    pub effect: Option<Effect>,
+}
+
+/// What a cell asks of whoever carries the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Quit,
+    /// The text belongs into the next cell, for the user to look at and run.
+    NextInput(String),
+}
+
+impl Said {
+    pub fn nothing() -> Self {
+        Ok(None).into()
+    }
+
+    pub fn text(text: impl Into<String>) -> Self {
+        Ok(Some(Bundle::text(text))).into()
+    }
+
+    pub fn effect(effect: Effect) -> Self {
+        Self { outcome: Ok(None), effect: Some(effect) }
+    }
+
+    pub fn failure(message: impl Into<String>) -> Self {
+        let message = message.into();
+        Err(Failure { kind: Kind::Invalid, message, ..Failure::default() }).into()
+    }
+}
+
+impl From<Result<Outcome, Failure>> for Said {
+    fn from(outcome: Result<Outcome, Failure>) -> Self {
+        Self { outcome, effect: None }
+    }
+}
 
 pub struct Session {
-    interpreter: Interpreter,
+    pub(super) interpreter: Interpreter,
+    pub(super) console: Arc<dyn Console>,
+    pub(super) journal: Journal,
+    rust: rust::Cells,
+    known: Arc<RwLock<Arc<Known>>>,
+    count: usize,
+    /// Whether each cell says how long it took.
+    pub(super) timing: bool,
 }
 
 impl Session {
-    /// A session without variables, whose `print` writes through `print`.
-    pub fn new(print: impl Fn(&str) + 'static) -> Self {
-        Self { interpreter: Interpreter::new(print) }
+    /// A session without variables, which speaks through `console`.
+    pub fn new(console: Arc<dyn Console>) -> Self {
+        let interpreter = Interpreter::new(console.clone());
+        let known = Arc::new(RwLock::new(Arc::new(interpreter.known())));
+        let (journal, rust) = (Journal::default(), rust::Cells::default());
+        Self { interpreter, console, journal, rust, known, count: 0, timing: false }
     }
 
-    /// Runs a text; `name` is what messages call it (a path, or "[3]" for an entry).
+    /// Runs a cell as people write them: code, a question, a command, a magic. Its number is
+    /// [`Session::count`]; messages call it "[3]".
+    pub fn cell(&mut self, text: &str) -> Said {
+        interrupt::clear();
+        self.count += 1;
+        let count = self.count;
+        self.journal.begin(count, text);
+        let start = Instant::now();
+        let said = self.guarded(|session| session.say(text));
+        self.journal.end(count, said.outcome.is_ok());
+        self.learn();
+        if self.timing {
+            let took = commands::human(start.elapsed());
+            self.console.output(Output::Stdout(format!("took {took}\n")));
+        }
+        said
+    }
+
+    /// Runs a cell as [`Session::cell`] does, without counting or keeping it: what front ends ask
+    /// behind the user's back.
+    pub fn quietly(&mut self, text: &str) -> Said {
+        interrupt::clear();
+        let said = self.guarded(|session| match Cell::parse(text) {
+            Cell::Code(code) => session.interpreter.eval(code, "[silent]").into(),
+            _ => session.say(text),
+        });
+        self.learn();
+        said
+    }
+
+    /// A panic of our own is an error of the cell; the session stays as it was at that moment.
+    fn guarded(&mut self, cell: impl FnOnce(&mut Self) -> Said) -> Said {
+        catch_unwind(AssertUnwindSafe(|| cell(self))).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
+            Said::failure(format!(
+                "Spatia itself failed: {text}. This is a fault in Spatia, not in the cell; a script \
+                 that shows it makes a good report. The variables are still there"
+            ))
+        })
+    }
+
+    /// What a text gives, by what it is.
+    fn say(&mut self, text: &str) -> Said {
+        match Cell::parse(text) {
+            Cell::Code(code) => commands::spoken(self, code).unwrap_or_else(|| self.code(code)),
+            Cell::Question { name, whole } => self.question(name, whole),
+            Cell::Command { name, rest } => commands::command(self, name, rest),
+            Cell::Line { name, rest } => commands::line(self, name, rest),
+            Cell::Magic { name, rest, body } => commands::magic(self, name, rest, body),
+            Cell::Lead { first, above, rest } => {
+                let said = self.say(first);
+                if said.outcome.is_err() || said.effect.is_some() {
+                    return said;
+                }
+                if let Ok(Some(bundle)) = said.outcome {
+                    self.console.output(Output::Display { bundle, id: None, update: false });
+                }
+                // Lines keep their numbers for messages.
+                self.say(&format!("{}{rest}", "\n".repeat(above)))
+            }
+        }
+    }
+
+    /// Runs a text, called `name` in messages (a path), without counting or keeping it.
     ///
     /// # Errors
     /// What failed and where. Variables keep what they held at that moment.
     pub fn eval(&mut self, text: &str, name: &str) -> Result<Outcome, Failure> {
         interrupt::clear();
         self.interpreter.eval(text, name)
+    }
+
+    /// Keeps a journal on disk from now on; see [`super::journal`].
+    pub fn keep_journal(&mut self, carrier: Carrier<'_>) {
+        self.journal = Journal::open(carrier);
+    }
+
+    /// Keeps this journal from now on.
+    pub fn set_journal(&mut self, journal: Journal) {
+        self.journal = journal;
+    }
+
+    /// The session's journal: what to offer after a crash, and to close it.
+    pub fn journal(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+
+    /// The number of the last cell, from 1.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Forgets a variable, or with "Out" what the cells have shown; whether there was such a name.
+    pub fn forget(&mut self, name: &str) -> bool {
+        self.interpreter.forget(name)
+    }
+
+    /// Forgets variables, functions and imports.
+    pub(super) fn clear(&mut self) {
+        self.interpreter = Interpreter::new(self.console.clone());
+        self.journal.restarted();
+    }
+
+    /// Forgets variables, functions and imports, and stops the helper of Rust cells.
+    pub fn restart(&mut self) {
+        self.clear();
+        self.rust = rust::Cells::default();
+        self.learn();
+    }
+
+    /// What the session knows, for completion and inspection on other threads. It is renewed after
+    /// every cell; [`Names::get`] takes what there is at the moment.
+    pub fn names(&self) -> Names {
+        Names(self.known.clone())
     }
 
     /// The summary and the parameters of a script, without running it.
@@ -39,6 +203,14 @@ impl Session {
         self.interpreter.signature(text, name)
     }
 
+    /// The parameters of a notebook, as its cell tagged `parameters` sets them, without running it.
+    ///
+    /// # Errors
+    /// A syntax error.
+    pub fn assigned(&self, text: &str, name: &str) -> Result<Vec<Param>, Failure> {
+        self.interpreter.assigned(text, name)
+    }
+
     /// Sets the values of the script's parameters.
     pub fn give(&mut self, values: BTreeMap<String, Value>) {
         self.interpreter.give(values);
@@ -46,11 +218,90 @@ impl Session {
 
     /// Whether a text can be run, or waits for more lines.
     pub fn is_complete(text: &str) -> bool {
-        source::completeness(text) == Completeness::Complete
+        cell::is_complete(text)
+    }
+
+    /// A failure with its source lines, as people read it.
+    pub fn traceback(&self, failure: &Failure) -> String {
+        report::render(failure, self)
+    }
+
+    /// The places of a failure as data, for front ends that draw them on their own.
+    pub fn frames(&self, failure: &Failure) -> Vec<report::Frame> {
+        report::frames(failure, self)
     }
 
     /// The text of a source that messages name.
     pub fn source(&self, name: &str) -> Option<String> {
         self.interpreter.source(name)
+    }
+
+    /// What messages call the present cell: "[3]".
+    pub(super) fn cell_name(&self) -> String {
+        format!("[{}]", self.count)
+    }
+
+    /// Runs code of the language as the present cell.
+    pub(super) fn code(&mut self, code: &str) -> Said {
+        self.interpreter.cell(code, self.count).into()
+    }
+
+    /// Whether there is a variable of that name.
+    pub(super) fn holds(&self, name: &str) -> bool {
+        self.interpreter.holdings().iter().any(|h| h.name == name)
+    }
+
+    /// Runs a cell of Rust.
+    pub(super) fn rust(&mut self, options: &str, code: &str) -> Said {
+        let name = format!("[{}]", self.count);
+        self.rust.run(&mut self.interpreter, &*self.console, &name, options, code).into()
+    }
+
+    /// Runs one of evcxr's commands.
+    pub(super) fn rust_command(&mut self, name: &str, rest: &str) -> Said {
+        self.rust.command(&*self.console, name, rest).into()
+    }
+
+    /// `?name`; commands and magics answer too, and `?` alone says what there is.
+    pub(super) fn question(&mut self, name: &str, whole: bool) -> Said {
+        if name.is_empty() || name.starts_with([':', '%']) {
+            return commands::explain(name);
+        }
+        let detail = if whole { Detail::Whole } else { Detail::Summary };
+        match inspect::inspect(&self.names().get(), name, name.len(), detail) {
+            Some(bundle) => Ok(Some(bundle)).into(),
+            None => Said::failure(format!("nothing is known of '{name}'. {}", meant(name))),
+        }
+    }
+
+    fn learn(&mut self) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(self.interpreter.known());
+    }
+}
+
+/// A view of a session's names that other threads may hold.
+#[derive(Clone)]
+pub struct Names(Arc<RwLock<Arc<Known>>>);
+
+impl Names {
+    pub fn get(&self) -> Arc<Known> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What a name that is not known may have been meant for.
+fn meant(name: &str) -> String {
+    let entries = docs::entries();
+    let bare = |e: &docs::Entry| e.name.rsplit(['.', ':']).next().unwrap_or_default().to_owned();
+    let same: Vec<&str> =
+        entries.iter().filter(|e| bare(e) == name).map(|e| e.name.as_str()).collect();
+    if !same.is_empty() {
+        return format!("Did you mean {}?", same.join(" or "));
+    }
+    let names = entries.iter().map(|e| e.name.as_str());
+    match nearest::nearest(name, names) {
+        Some(near) => format!("Did you mean {near}?"),
+        None => ":help lists commands, Tab completes names".into(),
     }
 }

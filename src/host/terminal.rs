@@ -1,6 +1,7 @@
 //! Progress on stderr: a bar in a terminal, a line for every milestone where output is piped.
 
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -8,13 +9,35 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::base::progress::{self, Sink, Step};
 
+/// The bar that is drawn now, with its job's name.
+static BAR: Mutex<Option<(String, ProgressBar)>> = Mutex::new(None);
+/// Lines written here since the console last asked.
+static LINES: AtomicUsize = AtomicUsize::new(0);
+
 /// Shows progress and notes of the whole process on stderr.
 pub fn install() {
     if std::io::stderr().is_terminal() {
-        progress::install(Some(Arc::new(Bars::default())));
+        progress::install(Some(Arc::new(Bars)));
     } else {
         progress::install(Some(Arc::new(Lines)));
     }
+}
+
+/// Writes to the terminal while no bar stands in the way.
+pub fn aside<T>(write: impl FnOnce() -> T) -> T {
+    match &*bar() {
+        Some((_, bar)) => bar.suspend(write),
+        None => write(),
+    }
+}
+
+/// How many lines were written here since this was last asked.
+pub fn lines_written() -> usize {
+    LINES.swap(0, Ordering::SeqCst)
+}
+
+fn bar() -> MutexGuard<'static, Option<(String, ProgressBar)>> {
+    BAR.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 /// What a step says besides its number: the job's own words and the time left.
@@ -30,25 +53,16 @@ fn clock(t: Duration) -> String {
     }
 }
 
-#[derive(Default)]
-struct Bars(Mutex<Option<(String, ProgressBar)>>);
-
-impl Bars {
-    fn current(&self) -> MutexGuard<'_, Option<(String, ProgressBar)>> {
-        self.0.lock().unwrap_or_else(|e| e.into_inner())
-    }
-}
+struct Bars;
 
 impl Sink for Bars {
     fn note(&self, text: &str) {
-        match &*self.current() {
-            Some((_, bar)) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
-        }
+        aside(|| eprintln!("{text}"));
+        LINES.fetch_add(text.lines().count(), Ordering::SeqCst);
     }
 
     fn step(&self, step: &Step<'_>) {
-        let mut current = self.current();
+        let mut current = bar();
         let other = current.as_ref().is_none_or(|(name, _)| name != step.name);
         if other {
             let bar = ProgressBar::new(step.total);
@@ -67,10 +81,11 @@ impl Sink for Bars {
     }
 
     fn end(&self, name: &str) {
-        if let Some((_, bar)) = self.current().take_if(|(n, _)| n == name) {
+        if let Some((_, bar)) = bar().take_if(|(n, _)| n == name) {
             bar.abandon();
             // What is printed next begins on a line of its own.
             eprintln!();
+            LINES.fetch_add(1, Ordering::SeqCst);
         }
     }
 }

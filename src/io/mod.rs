@@ -3,6 +3,7 @@
 //! Imports `base` and `data`; no tensors.
 
 mod columns;
+pub mod exchange;
 pub mod export;
 mod h5;
 pub mod h5ad;

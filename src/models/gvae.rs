@@ -159,6 +159,13 @@ impl Gvae {
         })
     }
 
+    /// Makes a network of the same shape with weights of its own, on whichever thread calls it.
+    pub fn blank(&self) -> impl Fn() -> Result<Self> + Send + 'static {
+        let (config, device) = (self.config.clone(), self.vars.device());
+        let (genes, image_features) = (self.genes(), self.image_features());
+        move || Self::new(config.clone(), genes, image_features, 0, device)
+    }
+
     pub fn config(&self) -> &GvaeConfig {
         &self.config
     }

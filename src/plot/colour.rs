@@ -109,6 +109,11 @@ impl Cmap {
         }
     }
 
+    /// Evenly spaced colours, between which a backend mixes red, green and blue evenly.
+    pub fn colours(self) -> Vec<Colour> {
+        self.anchors().iter().map(|&rgb| Colour::hex(rgb)).collect()
+    }
+
     /// The colour at `t` from 0 to 1; beyond, that of the end.
     pub fn at(self, t: f64) -> Colour {
         let anchors = self.anchors();

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::backend;
 use super::colour::{Cmap, Colour};
 use super::scene::Scene;
-use super::{chart, map};
-use crate::base::{Error, Result, files};
+use super::{chart, map, vega};
+use crate::base::{Error, Result, evcxr, files};
 
 /// Pixels across that a figure may have.
 const WIDTHS: std::ops::RangeInclusive<u32> = 200..=10_000;
@@ -27,7 +30,7 @@ pub struct Figure {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Body {
-    Map(Map),
+    Map(Box<Map>),
     Chart(Chart),
 }
 
@@ -37,6 +40,9 @@ pub struct Map {
     /// Places of the spots, [N] each.
     pub x: Vec<f64>,
     pub y: Vec<f64>,
+    /// What the spots are called, [N]; empty where nobody said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
     /// Diameter of a spot in the units of `x` and `y`.
     pub diameter: f64,
     /// 0 (invisible) to 1.
@@ -127,21 +133,76 @@ impl Figure {
     /// # Errors
     /// As [`Figure::to_png`].
     pub fn to_svg(&self) -> Result<String> {
-        backend::svg(&self.scene()?, checked(self.width)?)
+        self.to_svg_of(self.width)
     }
 
-    /// Writes a .png or .svg file, whole or not at all.
+    /// Shows the figure in a Rust notebook, as a png; what forbids it, as text.
+    pub fn evcxr_display(&self) {
+        match self.to_png(None) {
+            Ok(png) => {
+                let text = format!("Figure \"{}\"", self.title);
+                let png = STANDARD.encode(png);
+                evcxr::display(&[("text/plain", &text), ("image/png", &png)]);
+            }
+            Err(e) => evcxr::display(&[("text/plain", &e.to_string())]),
+        }
+    }
+
+    /// The svg at another width; only its own statement of it changes.
     ///
     /// # Errors
-    /// Another extension; what [`Figure::to_png`] refuses; a file that cannot be written.
+    /// As [`Figure::to_png`].
+    pub fn to_svg_of(&self, width: u32) -> Result<String> {
+        backend::svg(&self.scene()?, checked(width)?)
+    }
+
+    /// The figure as a Vega-Lite 5 specification with its data inside, to zoom, to point at and to
+    /// choose groups in; `None` for more than 5,000 points, which a browser draws too slowly.
+    ///
+    /// # Errors
+    /// As [`Figure::to_png`].
+    pub fn to_vega(&self) -> Result<Option<Value>> {
+        let width = f64::from(checked(self.width)?);
+        match &self.body {
+            _ if self.points() > vega::MOST_POINTS => Ok(None),
+            Body::Map(m) => vega::map(&self.title, m, width).map(Some),
+            Body::Chart(c) => Ok(Some(vega::chart(&self.title, c, width))),
+        }
+    }
+
+    /// How many points there are to draw.
+    fn points(&self) -> usize {
+        match &self.body {
+            Body::Map(m) => m.x.len(),
+            Body::Chart(c) => c.x.len() * c.panels.iter().map(|p| p.series.len()).sum::<usize>(),
+        }
+    }
+
+    /// Writes a .png, .svg or .json (Vega-Lite) file, whole or not at all.
+    ///
+    /// # Errors
+    /// Another extension; what [`Figure::to_png`] refuses; more than 5,000 points as .json; a file
+    /// that cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let extension =
             path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let doing = || Error::new(format!("saving a figure as {}", path.display()));
         match extension.as_str() {
             "png" => files::write(path, self.to_png(None)?),
             "svg" => files::write(path, self.to_svg()?),
-            other => Err(Error::new(format!("saving a figure as {}", path.display()))
-                .expected("a name that ends in .png or .svg")
+            "json" => match self.to_vega()? {
+                Some(spec) => files::write(path, spec.to_string()),
+                None => Err(doing()
+                    .expected(format!("at most {} points in Vega-Lite", vega::MOST_POINTS))
+                    .found(self.points().to_string())
+                    .advice("Save it as .svg or .png")),
+            },
+            "html" => Err(doing()
+                .expected("a name that ends in .png, .svg or .json (Vega-Lite)")
+                .found(".html, which would need Vega itself in the page")
+                .advice("Save it as .svg, which every browser opens, or as .json")),
+            other => Err(doing()
+                .expected("a name that ends in .png, .svg or .json (Vega-Lite)")
                 .found(if other.is_empty() { "no extension".into() } else { format!(".{other}") })),
         }
     }

@@ -47,21 +47,24 @@ pub fn view(x: &[f64], y: &[f64], diameter: f64) -> View {
     [x0 - wx, y0 - wy, x1 + wx, y1 + wy]
 }
 
+/// The rectangle that a map shows: its spots, and what lies beneath them.
+pub fn extent(map: &Map) -> View {
+    let [x0, y0, x1, y1] = view(&map.x, &map.y, map.diameter);
+    let Some(p) = &map.picture else { return [x0, y0, x1, y1] };
+    // The picture was cut to the spots; only spots beyond its border need more room.
+    let r = map.diameter / 2.0;
+    let inside = |a: f64, b: f64, v: &[f64]| v.iter().all(|&p| p - r >= a && p + r <= b);
+    if inside(p.x0, p.x1, &map.x) && inside(p.y0, p.y1, &map.y) {
+        [p.x0, p.y0, p.x1, p.y1]
+    } else {
+        [x0.min(p.x0), y0.min(p.y0), x1.max(p.x1), y1.max(p.y1)]
+    }
+}
+
 pub fn scene(title: &str, map: &Map) -> Result<Scene> {
     check(map)?;
     let picture = map.picture.as_ref();
-    let [mut x0, mut y0, mut x1, mut y1] = view(&map.x, &map.y, map.diameter);
-    if let Some(p) = picture {
-        // The picture was cut to the spots; only spots beyond its border need more room.
-        let (r, inside) = (map.diameter / 2.0, |a: f64, b: f64, v: &[f64], r: f64| {
-            v.iter().all(|&p| p - r >= a && p + r <= b)
-        });
-        if inside(p.x0, p.x1, &map.x, r) && inside(p.y0, p.y1, &map.y, r) {
-            [x0, y0, x1, y1] = [p.x0, p.y0, p.x1, p.y1];
-        } else {
-            [x0, y0, x1, y1] = [x0.min(p.x0), y0.min(p.y0), x1.max(p.x1), y1.max(p.y1)];
-        }
-    }
+    let [x0, y0, x1, y1] = extent(map);
     let (vw, vh) = (x1 - x0, y1 - y0);
 
     let axes = map.um_per_unit.is_none();
@@ -208,7 +211,8 @@ fn sparse(ticks: &[f64], per_unit: f64, room: f64) -> usize {
     (room / step).ceil().max(1.0) as usize
 }
 
-fn check(map: &Map) -> Result<()> {
+/// Refuses a map whose parts disagree.
+pub fn check(map: &Map) -> Result<()> {
     let n = map.x.len();
     let coloured = match &map.fill {
         Fill::Numbers { values, .. } => values.len(),
@@ -282,7 +286,7 @@ fn key_width(fill: &Fill, columns: usize) -> f64 {
 }
 
 /// Names and colours of a legend, the missing last.
-fn entries(fill: &Fill) -> Vec<(String, Colour)> {
+pub fn entries(fill: &Fill) -> Vec<(String, Colour)> {
     let Fill::Groups { names, colours, codes, .. } = fill else { return Vec::new() };
     let mut entries: Vec<(String, Colour)> =
         names.iter().cloned().zip(colours.iter().copied()).collect();
@@ -303,7 +307,7 @@ fn column_widths(entries: &[(String, Colour)], columns: usize) -> Vec<f64> {
     entries.chunks(entries.len().div_ceil(columns).max(1)).map(width).collect()
 }
 
-fn missing_label(n: usize) -> String {
+pub fn missing_label(n: usize) -> String {
     format!("missing ({})", scale::whole(n))
 }
 

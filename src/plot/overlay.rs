@@ -11,7 +11,7 @@ use super::backend;
 use super::colour::Colour;
 use super::figure::{Body, Figure, Fill, Map, Picture};
 use super::scale;
-use super::spatial::usual_diameter;
+use super::spots::usual_diameter;
 use crate::base::{Error, Result};
 use crate::data::Dataset;
 
@@ -173,6 +173,7 @@ pub fn overlay(ds: &Dataset, slide: &Backdrop, config: &OverlayConfig) -> Result
     let map = Map {
         x: drawn.iter().map(|p| p[0] * per_px).collect(),
         y: drawn.iter().map(|p| p[1] * per_px).collect(),
+        names: Vec::new(),
         diameter: diameter * per_px,
         opacity: config.opacity,
         fill: Fill::Groups {
@@ -192,7 +193,7 @@ pub fn overlay(ds: &Dataset, slide: &Backdrop, config: &OverlayConfig) -> Result
         unit: if config.unit == "um" { "µm".into() } else { "px".into() },
         um_per_unit: None,
     };
-    Ok(Figure { title: config.title.clone(), width: config.width, body: Body::Map(map) })
+    Ok(Figure { title: config.title.clone(), width: config.width, body: Body::Map(Box::new(map)) })
 }
 
 fn picture(pixels: &Array3<u8>) -> RgbImage {

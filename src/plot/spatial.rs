@@ -10,17 +10,12 @@ use super::backend;
 use super::colour::{Cmap, Colour, palette};
 use super::figure::{Body, Figure, Fill, Map, Picture};
 use super::map::view;
+use super::spots::{Colours, numbers, usual_diameter};
 use crate::base::{Error, Kind, Result, nearest};
 use crate::data::{Coordinates, Dataset, TissueImage, Unit, keys};
 
 /// More groups than this are identifiers, not groups.
 const MOST_GROUPS: usize = 100;
-/// Part of the distance between neighbours that a spot of unknown size covers.
-const COVER: f64 = 0.9;
-/// Spots whose nearest neighbour is looked up to know that distance.
-const SAMPLE: usize = 500;
-/// A spot of unknown size is at most this part of the map's longer side.
-const MOST_SPOT: f64 = 1.0 / 40.0;
 
 /// What is drawn, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -73,6 +68,12 @@ impl Default for SpatialConfig {
     }
 }
 
+impl SpatialConfig {
+    fn colours(&self) -> Colours {
+        Colours { cmap: self.cmap, limits: self.limits, percentiles: self.percentiles }
+    }
+}
+
 /// Draws the spots of a dataset where they lie.
 ///
 /// Text, categories and booleans are groups, numbers are a scale. y runs downwards, as in the
@@ -111,6 +112,7 @@ pub fn spatial(ds: &Dataset, config: &SpatialConfig) -> Result<Figure> {
     let map = Map {
         x,
         y,
+        names: ds.obs().index().to_vec(),
         diameter,
         opacity: config.opacity,
         fill,
@@ -118,7 +120,7 @@ pub fn spatial(ds: &Dataset, config: &SpatialConfig) -> Result<Figure> {
         unit: unit(&coordinates).into(),
         um_per_unit: coordinates.um_per_unit,
     };
-    Ok(Figure { title: config.title.clone(), width: config.width, body: Body::Map(map) })
+    Ok(Figure { title: config.title.clone(), width: config.width, body: Body::Map(Box::new(map)) })
 }
 
 /// Refuses samples whose places overlap: one would hide the other.
@@ -199,60 +201,11 @@ fn fill(ds: &Dataset, config: &SpatialConfig) -> Result<Fill> {
                 } else {
                     format!("neither called '{name}'")
                 })
-                .advice(nearest::advice(name, known)));
+                .advice(ds.other_names(&[name]).unwrap_or_else(|| nearest::advice(name, known))));
         }
     };
-    let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
-    sorted.sort_by(f64::total_cmp);
-    if sorted.is_empty() {
-        return Err(Error::new(doing())
-            .expected("at least one value")
-            .found(format!("{} missing ones", values.len())));
-    }
-    let (low, high) = limits(&sorted, config).map_err(|e| e.within(doing()))?;
-    let values = values.into_iter().map(|v| Some(v).filter(|v| v.is_finite())).collect();
-    Ok(Fill::Numbers {
-        label: config.label.clone().unwrap_or(label),
-        values,
-        cmap: config.cmap,
-        low,
-        high,
-    })
-}
-
-/// The values at the two ends of the colours.
-fn limits(sorted: &[f64], config: &SpatialConfig) -> Result<(f64, f64)> {
-    let refuse = |what: &str, found: [f64; 2]| {
-        Err(Error::new("choosing the ends of the colours")
-            .expected(what)
-            .found(format!("{found:?}")))
-    };
-    if let Some([low, high]) = config.limits {
-        return if low.is_finite() && high.is_finite() && low < high {
-            Ok((low, high))
-        } else {
-            refuse("limits that ascend", [low, high])
-        };
-    }
-    let [from, to] = config.percentiles;
-    if !(from >= 0.0 && from < to && to <= 100.0) {
-        return refuse("percentiles that ascend, from 0 to 100", config.percentiles);
-    }
-    let at = |percent: f64| sorted[((sorted.len() - 1) as f64 * percent / 100.0).round() as usize];
-    let (mut low, mut high) = (at(from), at(to));
-    if low == high {
-        // Most values are one: the few others are what there is to see.
-        (low, high) = (at(0.0), at(100.0));
-    }
-    if config.cmap == Cmap::Bluered && low < 0.0 && high > 0.0 {
-        high = high.max(-low);
-        low = -high;
-    }
-    if low == high {
-        let room = (low.abs() * 0.05).max(0.5);
-        (low, high) = (low - room, high + room);
-    }
-    Ok((low, high))
+    let label = config.label.clone().unwrap_or(label);
+    numbers(label, values, &config.colours()).map_err(|e| e.within(doing()))
 }
 
 fn groups(values: Vec<Option<String>>, config: &SpatialConfig) -> Result<Fill> {
@@ -322,44 +275,4 @@ fn cut(image: &TissueImage, [x0, y0, x1, y1]: [f64; 4]) -> Result<Option<Picture
     let edge = |v: usize| (v as f64 - 0.5) / image.scale;
     let png = STANDARD.encode(backend::png(&part)?);
     Ok(Some(Picture { png, x0: edge(left), y0: edge(top), x1: edge(right), y1: edge(bottom) }))
-}
-
-/// A diameter at which spots nearly touch: from the median distance to the nearest neighbour.
-pub(super) fn usual_diameter(x: &[f64], y: &[f64]) -> f64 {
-    let mut order: Vec<usize> = (0..x.len()).collect();
-    order.sort_by(|&a, &b| x[a].total_cmp(&x[b]));
-    let distance = |rank: usize| {
-        let here = order[rank];
-        let mut best = f64::INFINITY;
-        let mut look = |other: usize| {
-            let dx = (x[other] - x[here]).abs();
-            let d = dx.hypot(y[other] - y[here]);
-            if d > 0.0 {
-                best = best.min(d);
-            }
-            dx < best
-        };
-        // Sorted by x: once x alone is farther than the best, nothing beyond is nearer.
-        for &other in &order[rank + 1..] {
-            if !look(other) {
-                break;
-            }
-        }
-        for &other in order[..rank].iter().rev() {
-            if !look(other) {
-                break;
-            }
-        }
-        best
-    };
-    let every = x.len().div_ceil(SAMPLE).max(1);
-    let mut nearest: Vec<f64> =
-        (0..x.len()).step_by(every).map(distance).filter(|d| d.is_finite()).collect();
-    nearest.sort_by(f64::total_cmp);
-    let [x0, y0, x1, y1] = view(x, y, 0.0);
-    let most = (x1 - x0).max(y1 - y0) * MOST_SPOT;
-    match nearest.get(nearest.len() / 2) {
-        Some(&d) => (COVER * d).min(most),
-        None => 1.0,
-    }
 }

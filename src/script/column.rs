@@ -9,6 +9,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic};
 
 use super::convert::Outcome;
+use super::shown;
 use super::tensor::Tensor;
 use crate::base::{Error, Result};
 use crate::data::table;
@@ -39,7 +40,7 @@ impl Column {
 
 impl fmt::Display for Column {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.values.as_materialized_series())
+        f.write_str(&shown::numbers::column_text(self))
     }
 }
 

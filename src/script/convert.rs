@@ -25,7 +25,7 @@ pub(super) fn parse<T: DeserializeOwned + JsonSchema>(map: Map, what: &str) -> R
 }
 
 /// Refuses NaN and infinity, which JSON would take for an option that is left out.
-fn finite(value: &Dynamic, what: &str) -> Result<()> {
+pub(super) fn finite(value: &Dynamic, what: &str) -> Result<()> {
     if let Some(v) = value.as_float().ok().filter(|v| !v.is_finite()) {
         return Err(Error::new(format!("reading the option {what}"))
             .expected("a finite number")

@@ -12,6 +12,7 @@ use rhai::{Array, Map};
 use super::column::Column;
 use super::convert::{Outcome, parse, texts};
 use super::graph::Pairs;
+use super::interpreter::place_of;
 use super::slots::{Axis, Layers, Matrices, Rows, Tree};
 use super::values::Matrix;
 use crate::base::progress;
@@ -33,6 +34,11 @@ impl Dataset {
 
     pub fn get(&self) -> Ref<'_, data::Dataset> {
         self.0.borrow()
+    }
+
+    /// Which dataset this is a handle of.
+    pub fn place(&self) -> *const () {
+        place_of(&self.0)
     }
 
     pub fn edit(&self) -> RefMut<'_, data::Dataset> {

@@ -1,17 +1,23 @@
 //! The documentation of the language, from the doc comments of what is exported.
 
-use std::fmt::Write;
+pub mod builtin;
+pub mod outline;
+mod reference;
+mod schema;
+
 use std::rc::Rc;
+use std::sync::OnceLock;
 
 use rhai::{Engine, FuncMetadata, Module};
 use schemars::JsonSchema;
 use serde_json::Value;
 
+use self::outline::Function;
+pub use self::reference::reference;
 use super::bind::Part;
 use super::model::GvaeOptions;
 use super::{PARTS, STDLIB};
 use crate::analysis::{GmmConfig, KmeansConfig, MoranConfig};
-use crate::base::nearest;
 use crate::batch::gvae::DataConfig;
 use crate::batch::image::EncodeConfig;
 use crate::batch::slide::{AlignConfig, AttachConfig};
@@ -96,7 +102,7 @@ fn schema<T: JsonSchema>() -> Value {
 }
 
 /// One function, method or property.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Entry {
     /// "graph::knn", "Dataset.filter".
     pub name: String,
@@ -105,6 +111,30 @@ pub struct Entry {
     /// The doc comment; the first paragraph is the summary.
     pub doc: String,
     pub options: Vec<Choice>,
+    /// The module or the type it belongs to: "graph", "Dataset"; "" for what stands alone.
+    pub owner: String,
+    /// "knn", "filter"; empty for an index.
+    pub bare: String,
+    pub form: Form,
+    /// Names and types of what stands between the parentheses or brackets.
+    pub params: Vec<(String, String)>,
+    /// The type of the result; empty for none.
+    pub result: String,
+    /// Which section of the reference it stands in.
+    section: usize,
+}
+
+/// How an entry is written in code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    #[default]
+    Function,
+    Method,
+    Property,
+    /// `owner[key]`
+    Index,
+    /// `owner[key] = value`
+    SetIndex,
 }
 
 /// One key of an option map.
@@ -114,6 +144,13 @@ pub struct Choice {
     pub kind: String,
     pub default: String,
     pub doc: String,
+}
+
+impl Choice {
+    /// The texts it can be, where only some are allowed; as they are written, in quotes.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        self.kind.split(" or ").filter(|v| v.starts_with('"'))
+    }
 }
 
 impl Entry {
@@ -126,11 +163,75 @@ impl Entry {
         let (_, rest) = self.doc.split_once("```rhai\n")?;
         rest.split_once("```").map(|(code, _)| code)
     }
+
+    /// What stands behind the summary and the example.
+    pub fn remarks(&self) -> String {
+        let rest = self.doc.get(self.summary().len()..).unwrap_or_default();
+        let rest = match (rest.split_once("```rhai\n"), self.example()) {
+            (Some((before, after)), Some(example)) => {
+                let after = after.get(example.len()..).unwrap_or_default();
+                format!("{before}{}", after.trim_start_matches("```"))
+            }
+            _ => rest.to_owned(),
+        };
+        rest.trim().to_owned()
+    }
+
+    /// A function written in the language, as a module's.
+    fn of_script(module: &str, f: &Function) -> Self {
+        let name = format!("{module}::{}", f.name);
+        Self {
+            signature: format!("{name}({})", f.params.join(", ")),
+            doc: f.doc.clone(),
+            owner: module.to_owned(),
+            bare: f.name.clone(),
+            params: f.params.iter().map(|p| (p.clone(), "any".to_owned())).collect(),
+            result: "any".to_owned(),
+            name,
+            ..Self::default()
+        }
+    }
 }
 
 /// Everything the language offers, in the order of the reference.
-pub fn entries() -> Vec<Entry> {
-    PARTS.iter().flat_map(of_part).collect()
+pub fn entries() -> &'static [Entry] {
+    static ENTRIES: OnceLock<Vec<Entry>> = OnceLock::new();
+    ENTRIES.get_or_init(|| {
+        let modules = STDLIB.iter().map(|(name, text)| {
+            let public = outline::functions(text).into_iter().filter(|f| !f.private);
+            public.map(|f| Entry::of_script(name, &f)).collect()
+        });
+        let sections = PARTS.iter().map(of_part).chain(modules).enumerate();
+        let numbered = |(section, entries): (usize, Vec<Entry>)| {
+            entries.into_iter().map(move |e| Entry { section, ..e })
+        };
+        sections.flat_map(numbered).collect()
+    })
+}
+
+/// The entries of one part of the language.
+pub(super) fn section(number: usize) -> impl Iterator<Item = &'static Entry> {
+    entries().iter().filter(move |e| e.section == number)
+}
+
+/// The modules with functions that need no import, and what each is for.
+pub fn modules() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PARTS.iter().filter(|p| !p.is_object()).map(|p| (p.name, p.doc))
+}
+
+/// The types of objects, and what each is.
+pub fn types() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PARTS.iter().filter(|p| p.is_object() && !p.name.is_empty()).map(|p| (p.name, p.doc))
+}
+
+/// The modules of the standard library: name, summary.
+pub fn library() -> impl Iterator<Item = (&'static str, String)> {
+    STDLIB.iter().map(|(name, text)| (*name, super::params::summary(text)))
+}
+
+/// The text of a module of the standard library.
+pub fn module_text(name: &str) -> Option<&'static str> {
+    STDLIB.iter().find(|(n, _)| *n == name).map(|(_, text)| *text)
 }
 
 fn of_part(part: &Part) -> Vec<Entry> {
@@ -147,194 +248,82 @@ fn of_part(part: &Part) -> Vec<Entry> {
 }
 
 fn entry(part: &Part, f: &FuncMetadata) -> Entry {
-    let params: Vec<(&str, String)> = f
-        .params_info
-        .iter()
-        .filter_map(|p| p.split_once(':'))
-        .map(|(n, t)| (n.trim(), plain(t)))
-        .collect();
-    let (name, call) = spelled(part, &f.name, &params);
-    let result = plain(&f.return_type);
-    let arrow =
-        if result == "()" || result.is_empty() { String::new() } else { format!(" -> {result}") };
-    let lines = f.comments.iter().flat_map(|c| c.lines());
-    let lines = lines
-        .map(|l| l.trim_start().trim_start_matches("///"))
-        .map(|l| l.strip_prefix(' ').unwrap_or(l));
-    let options =
-        OPTIONS.iter().find(|(of, _)| *of == name).map(|(_, s)| choices(&s())).unwrap_or_default();
-    let doc = lines.collect::<Vec<_>>().join("\n").trim().to_owned();
-    Entry { name, signature: format!("{call}{arrow}"), doc, options }
+    let all = params(f);
+    let method = part.is_object() && !part.name.is_empty();
+    let (form, bare) = match &*f.name {
+        "index$get$" => (Form::Index, ""),
+        "index$set$" => (Form::SetIndex, ""),
+        name => match name.strip_prefix("get$") {
+            Some(property) => (Form::Property, property),
+            None if method => (Form::Method, name),
+            None => (Form::Function, name),
+        },
+    };
+    let params = all.get(usize::from(method)..).unwrap_or_default().to_vec();
+    let mut entry = Entry {
+        doc: comments(f.comments.iter().map(|c| &**c)),
+        owner: part.name.to_owned(),
+        bare: bare.to_owned(),
+        form,
+        params,
+        result: plain(&f.return_type).replace("()", ""),
+        ..Entry::default()
+    };
+    (entry.name, entry.signature) = spelled(&entry);
+    let schema = OPTIONS.iter().find(|(of, _)| *of == entry.name).map(|(_, schema)| schema());
+    entry.options = schema.map(|s| schema::choices(&s)).unwrap_or_default();
+    entry
+}
+
+/// Names and types of all parameters.
+fn params(f: &FuncMetadata) -> Vec<(String, String)> {
+    let named = f.params_info.iter().filter_map(|p| p.split_once(':'));
+    let named = named.filter(|(_, t)| !t.contains("NativeCallContext"));
+    named.map(|(n, t)| (n.trim().to_owned(), plain(t))).collect()
+}
+
+/// The text of doc comments, without what makes them comments.
+fn comments<'a>(comments: impl Iterator<Item = &'a str>) -> String {
+    let lines = comments.flat_map(str::lines).map(|l| l.trim_start().trim_start_matches("///"));
+    let lines = lines.map(|l| l.strip_prefix(' ').unwrap_or(l));
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
 /// The name, and how a call of it is written.
-fn spelled(part: &Part, name: &str, params: &[(&str, String)]) -> (String, String) {
-    let list = |p: &[(&str, String)]| {
+fn spelled(e: &Entry) -> (String, String) {
+    let list = |p: &[(String, String)]| {
         p.iter().map(|(n, t)| format!("{n}: {t}")).collect::<Vec<_>>().join(", ")
     };
-    if !part.is_object() {
-        let bare = format!("{}::{name}", part.name);
-        return (bare.clone(), format!("{bare}({})", list(params)));
-    }
-    if part.name.is_empty() {
-        return (name.to_owned(), format!("{name}({})", list(params)));
-    }
-    let rest = params.get(1..).unwrap_or_default();
-    let owner = part.name;
-    match name {
-        "index$get$" => (format!("{owner}[]"), format!("{owner}[{}]", list(rest))),
-        "index$set$" => {
-            (format!("{owner}[]="), format!("{owner}[{}] = {}", list(&rest[..1]), list(&rest[1..])))
+    let Entry { owner, bare, params, .. } = e;
+    let all = list(params);
+    let (name, call) = match e.form {
+        Form::Index => (format!("{owner}[]"), format!("{owner}[{all}]")),
+        Form::SetIndex => {
+            let (key, value) = params.split_at(params.len().min(1));
+            (format!("{owner}[]="), format!("{owner}[{}] = {}", list(key), list(value)))
         }
-        _ => match name.strip_prefix("get$") {
-            Some(property) => (format!("{owner}.{property}"), format!("{owner}.{property}")),
-            None => (format!("{owner}.{name}"), format!("{owner}.{name}({})", list(rest))),
-        },
-    }
+        Form::Property => (format!("{owner}.{bare}"), format!("{owner}.{bare}")),
+        Form::Method => (format!("{owner}.{bare}"), format!("{owner}.{bare}({all})")),
+        Form::Function if owner.is_empty() => (bare.clone(), format!("{bare}({all})")),
+        Form::Function => (format!("{owner}::{bare}"), format!("{owner}::{bare}({all})")),
+    };
+    let arrow = if e.result.is_empty() { String::new() } else { format!(" -> {}", e.result) };
+    (name, format!("{call}{arrow}"))
 }
 
 /// A Rust type as the language calls it.
-fn plain(rust: &str) -> String {
+pub(super) fn plain(rust: &str) -> String {
     let t = rust.trim().trim_start_matches("&mut ").trim();
     let t = t.strip_prefix("Outcome<").and_then(|t| t.strip_suffix('>')).unwrap_or(t).trim();
     match t {
-        "&str" | "String" | "ImmutableString" => "text",
+        "&str" | "String" | "ImmutableString" | "string" => "text",
         "i64" | "INT" => "int",
         "f64" | "FLOAT" => "float",
-        "bool" => "bool",
         "Map" => "map",
         "Array" => "array",
-        "Dynamic" => "any",
+        "Dynamic" | "?" => "any",
+        "Printed" => "()",
         other => other,
     }
     .to_owned()
 }
-
-fn choices(schema: &Value) -> Vec<Choice> {
-    let text = |v: &Value| v.as_str().unwrap_or_default().replace('\n', " ");
-    let properties = schema["properties"].as_object().into_iter().flatten();
-    let choice = |(key, p): (&String, &Value)| Choice {
-        key: key.clone(),
-        kind: kind(p, schema),
-        default: if p["default"].is_null() { String::new() } else { p["default"].to_string() },
-        doc: text(&p["description"]),
-    };
-    properties.map(choice).collect()
-}
-
-/// The type of an option in a word.
-fn kind(property: &Value, root: &Value) -> String {
-    if let Some(name) = property["$ref"].as_str().and_then(|r| r.strip_prefix('#')) {
-        return root.pointer(name).map(|p| kind(p, root)).unwrap_or_default();
-    }
-    let named = |t: &str| {
-        match t {
-            "integer" => "int",
-            "number" => "float",
-            "string" => "text",
-            "boolean" => "bool",
-            "object" => "map",
-            other => other,
-        }
-        .to_owned()
-    };
-    let several = |key: &str| {
-        property[key].as_array().map(|all| {
-            all.iter()
-                .map(|p| kind(p, root))
-                .filter(|k| k != "null")
-                .collect::<Vec<_>>()
-                .join(" or ")
-        })
-    };
-    match (&property["type"], property["const"].as_str()) {
-        (_, Some(value)) => format!("\"{value}\""),
-        (Value::String(t), _) if property["enum"].is_array() => {
-            let values = property["enum"].as_array().into_iter().flatten();
-            let _ = t;
-            values.map(Value::to_string).collect::<Vec<_>>().join(" or ")
-        }
-        (Value::String(t), _) => named(t),
-        (Value::Array(ts), _) => ts
-            .iter()
-            .filter_map(Value::as_str)
-            .filter(|t| *t != "null")
-            .map(named)
-            .collect::<Vec<_>>()
-            .join(" or "),
-        _ => several("oneOf")
-            .or_else(|| several("anyOf"))
-            .or_else(|| several("allOf"))
-            .unwrap_or_default(),
-    }
-}
-
-/// How a call that was not found may have been meant: the ways to write what has its name, or the
-/// nearest name.
-pub(super) fn meant(name: &str) -> String {
-    let entries = entries();
-    let bare = |e: &Entry| e.name.rsplit(['.', ':']).next().unwrap_or_default().to_owned();
-    let written = bare_name(name);
-    let same = entries.iter().filter(|e| bare(e) == written).map(|e| e.signature.as_str());
-    let same: Vec<&str> = same.collect();
-    if !same.is_empty() {
-        return format!("There is: {}", same.join("; "));
-    }
-    let names: Vec<String> = entries.iter().map(bare).collect();
-    let near = nearest::nearest(written, names.iter().map(String::as_str)).unwrap_or_default();
-    let near: Vec<&str> =
-        entries.iter().filter(|e| bare(e) == near).map(|e| e.signature.as_str()).collect();
-    if near.is_empty() { String::new() } else { format!("Did you mean {}?", near.join("; ")) }
-}
-
-fn bare_name(name: &str) -> &str {
-    name.rsplit("::").next().unwrap_or(name).trim()
-}
-
-/// The reference of the language, in Markdown.
-pub fn reference() -> String {
-    let mut out = String::from(INTRODUCTION);
-    write!(out, "\n```rhai\n{PRELUDE}```\n").ok();
-    for part in PARTS {
-        let title = if part.name.is_empty() { "Functions" } else { part.name };
-        write!(out, "\n## {title}\n\n{}\n", part.doc).ok();
-        for e in of_part(part) {
-            write!(out, "\n### `{}`\n\n{}\n", e.signature, e.doc).ok();
-            if !e.options.is_empty() {
-                out += "\n| option | type | default | |\n|---|---|---|---|\n";
-            }
-            for Choice { key, kind, default, doc } in &e.options {
-                let default =
-                    if default.is_empty() { String::new() } else { format!("`{default}`") };
-                writeln!(out, "| `{key}` | {kind} | {default} | {doc} |").ok();
-            }
-        }
-    }
-    for (name, text) in STDLIB {
-        let doc = super::params::summary(text);
-        write!(out, "\n## import \"{name}\"\n\n{doc}\n\n```rhai\n{}```\n", functions(text)).ok();
-    }
-    out
-}
-
-/// The signatures and doc comments of a module written in the language.
-fn functions(text: &str) -> String {
-    let shown = text.lines().filter(|l| l.starts_with("///") || l.starts_with("fn "));
-    shown.map(|l| format!("{}\n", l.trim_end_matches(" {"))).collect()
-}
-
-const INTRODUCTION: &str = "# Reference
-
-Made by `spatia docs reference` from the sources; do not edit. Scripts are [Rhai](https://rhai.rs/book)
-with a few comforts: a line's end ends a statement, integers are taken where floats are meant, and
-functions see the variables of the script. An option map may be left out; an unknown key is an
-error that names the nearest one.
-
-A script declares its parameters where it wants them, `let seed = param(\"seed\", 42, \"Seed of every
-random draw\")`: the default says the type, and `()` asks for a text that must be given. `spatia run
-SCRIPT --help` lists them. `import \"name\" as n` finds a module of the standard library, or a file
-beside the script.
-
-Objects are handles: `let b = a` shares, `a.copy()` does not. Every example runs in the tests, after
-these lines:
-";

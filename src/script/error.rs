@@ -9,11 +9,14 @@ use std::sync::Once;
 
 use rhai::{Dynamic, EvalAltResult, ParseError, Position};
 
-use super::docs;
-use crate::base::{Error, Kind, nearest};
+use super::describe::{World, describe};
+use super::foreign;
+use super::hints::{lower_first, sentence};
+use crate::base::{Error, Kind};
+use crate::train::TRAINING_THREAD;
 
 /// What a failing script leaves, as plain data.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Failure {
     pub kind: Kind,
     pub message: String,
@@ -36,6 +39,14 @@ pub struct Place {
 pub(super) struct Raised(Rc<Error>);
 
 impl Raised {
+    pub fn new(error: Error) -> Self {
+        Self(Rc::new(error))
+    }
+
+    pub fn what(&self) -> Kind {
+        self.0.what()
+    }
+
     pub fn message(&self) -> String {
         self.0.to_string()
     }
@@ -85,18 +96,24 @@ impl Place {
 }
 
 impl Failure {
-    pub(super) fn parse(e: &ParseError, source: &str) -> Self {
-        let message = format!("syntax error: {}", e.err_type());
-        Self {
-            kind: Kind::Invalid,
-            message,
-            place: Place::new(source, e.position()),
-            calls: Vec::new(),
+    /// A text that is no program.
+    pub(super) fn parse(e: &ParseError, text: &str, source: &str) -> Self {
+        let what = format!("syntax error: {}", lower_first(&e.err_type().to_string()));
+        let hint = foreign::syntax(text, e.position().line().unwrap_or(0));
+        let message = sentence(what, hint.unwrap_or_default());
+        let mut place = Place::new(source, e.position());
+        // What is missing at the end is missing behind the last thing that is there.
+        if text.lines().nth(place.line.saturating_sub(1)).is_none_or(|l| l.trim().is_empty())
+            && let Some((n, last)) =
+                text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()).last()
+        {
+            (place.line, place.column) = (n + 1, last.trim_end().chars().count() + 1);
         }
+        Self { kind: Kind::Invalid, message, place, calls: Vec::new() }
     }
 
-    /// Unwraps calls and modules; `known` are the names a mistyped variable is compared with.
-    pub(super) fn new(error: &EvalAltResult, source: &str, known: &[String]) -> Self {
+    /// Unwraps calls and modules; `world` has what mistyped names are compared with.
+    pub(super) fn new(error: &EvalAltResult, source: &str, world: &World<'_>) -> Self {
         let mut calls = Vec::new();
         let mut source = source.to_owned();
         let mut error = error;
@@ -119,65 +136,19 @@ impl Failure {
                 _ => break,
             }
         }
-        let (kind, message) = describe(error, known);
-        Self { kind, message, place: Place::new(&source, error.position()), calls }
+        let place = Place::new(&source, error.position());
+        if let EvalAltResult::ErrorParsing(e, at) = error {
+            let text = world.state.source(&source).unwrap_or_default();
+            let failure = Self::parse(&ParseError(Box::new(e.clone()), *at), &text, &source);
+            return Self { calls, ..failure };
+        }
+        let (kind, message) = describe(error, &place, world);
+        Self { kind, message, place, calls }
     }
 }
 
 fn is_anonymous(name: &str) -> bool {
     name.starts_with("anon$")
-}
-
-fn describe(error: &EvalAltResult, known: &[String]) -> (Kind, String) {
-    let known = || known.iter().map(String::as_str);
-    match error {
-        EvalAltResult::ErrorRuntime(value, _) => match value.clone().try_cast::<Raised>() {
-            Some(raised) => (raised.0.what(), raised.message()),
-            None => (Kind::Invalid, value.to_string()),
-        },
-        EvalAltResult::ErrorTerminated(value, _) => {
-            let said = value.to_string();
-            (Kind::Interrupted, if said.is_empty() { "interrupted (Ctrl-C)".into() } else { said })
-        }
-        EvalAltResult::ErrorVariableNotFound(name, _) => (
-            Kind::Missing,
-            format!("there is no variable '{name}'. {}", nearest::advice(name, known())),
-        ),
-        EvalAltResult::ErrorFunctionNotFound(call, _) => {
-            let name = call.split(" (").next().unwrap_or(call);
-            let words = [
-                (" (", "("),
-                ("&str | ImmutableString | String", "text"),
-                ("i64", "int"),
-                ("f64", "float"),
-            ];
-            let call = words.iter().fold(call.clone(), |c, (rust, ours)| c.replace(rust, ours));
-            (Kind::Missing, sentence(format!("there is no function {call}"), docs::meant(name)))
-        }
-        EvalAltResult::ErrorDotExpr(said, _) => {
-            let name = said.split('\'').nth(1).unwrap_or_default();
-            (Kind::Missing, sentence(lower_first(said), docs::meant(name)))
-        }
-        EvalAltResult::ErrorParsing(e, _) => (Kind::Invalid, format!("syntax error: {e}")),
-        EvalAltResult::ErrorSystem(doing, e) if doing.is_empty() => (Kind::Io, e.to_string()),
-        other => {
-            let mut bare = other.to_string();
-            // Rhai adds the position to its text; ours stands apart.
-            if let Some(cut) = bare.rfind(" (line ") {
-                bare.truncate(cut);
-            }
-            (Kind::Invalid, bare)
-        }
-    }
-}
-
-fn sentence(what: String, advice: String) -> String {
-    if advice.is_empty() { what } else { format!("{what}. {advice}") }
-}
-
-fn lower_first(text: &str) -> String {
-    let mut rest = text.chars();
-    rest.next().map(|c| c.to_lowercase().chain(rest).collect()).unwrap_or_default()
 }
 
 thread_local! {
@@ -197,7 +168,14 @@ pub(super) fn guard<T>(
     result.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a text");
-        Err(Error::new(call()).found(readable(text)).advice("This is a fault in native code; a smaller script that shows it makes a good report").into())
+        let doing = Error::new(call()).found(readable(text));
+        // How libtorch's allocator says it.
+        let failure = if text.contains("can't allocate memory") {
+            doing.kind(Kind::Resource).advice("This is more than the machine, or the limit of this process, gives: take fewer spots or genes, or smaller layers")
+        } else {
+            doing.advice("This is a fault in native code; a smaller script that shows it makes a good report")
+        };
+        Err(failure.into())
     })
 }
 
@@ -214,7 +192,8 @@ fn quiet_hook() {
     ONCE.call_once(|| {
         let shown = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if !GUARDED.get() {
+            let of_training = std::thread::current().name() == Some(TRAINING_THREAD);
+            if !GUARDED.get() && !of_training {
                 shown(info);
             }
         }));

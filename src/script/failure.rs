@@ -7,7 +7,8 @@ use super::error::Raised;
 #[export_module(manifest)]
 #[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod methods {
-    /// What was being done, what was expected, what was found, and what to do.
+    /// What was being done, what was expected, what was found, and what to do. A text that a script
+    /// throws is its own message.
     ///
     /// ```rhai
     /// let said = ""
@@ -19,7 +20,8 @@ pub(super) mod methods {
         Raised::message(e)
     }
 
-    /// The sort of failure: "invalid", "missing", "io", "numeric" or "resource".
+    /// The sort of failure: "invalid", "missing", "io", "numeric" or "resource"; "thrown" for a text that
+    /// a script throws.
     ///
     /// ```rhai
     /// let kind = ""
@@ -30,4 +32,10 @@ pub(super) mod methods {
     pub fn kind(e: &mut Raised) -> String {
         Raised::kind(e).into()
     }
+}
+
+/// Gives texts what errors have, for `catch` gets what `throw` was given.
+pub(super) fn texts(engine: &mut rhai::Engine) {
+    engine.register_get("message", |thrown: &mut ImmutableString| thrown.clone());
+    engine.register_get("kind", |_: &mut ImmutableString| "thrown");
 }

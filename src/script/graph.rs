@@ -8,6 +8,7 @@ use rhai::{Array, Dynamic, Map};
 
 use super::convert::{Outcome, parse};
 use super::dataset::Dataset;
+use super::shown;
 use super::table::Table;
 use super::tensor::Tensor;
 use crate::analysis::{self, MoranConfig};
@@ -43,7 +44,8 @@ pub(super) struct Pairs {
 
 impl fmt::Display for Pairs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.ds.get().obsp().keys().cloned().collect::<Vec<_>>().join(", "))
+        let parts = shown::dataset::pairs_of(&self.ds.get());
+        f.write_str(&shown::dataset::named(&format!("obsp ({})", parts.len()), &parts))
     }
 }
 

@@ -2,46 +2,57 @@
 //!
 //! Takes and returns plain data; only this layer knows Rhai.
 
-use std::cell::RefCell;
+mod held;
+mod timing;
+
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rhai::{
-    AST, ASTNode, Caches, Dynamic, Engine, EvalContext, Expr, GlobalRuntimeState,
-    OptimizationLevel, Scope, Stmt, Token,
+    AST, ASTNode, Caches, Dynamic, Engine, EvalAltResult, EvalContext, Expr, GlobalRuntimeState,
+    Scope, Stmt,
 };
 use serde_json::Value;
 
+pub use held::Holding;
+pub(super) use held::place_of;
+
+use super::describe::World;
 use super::error::{Failure, Place};
-use super::params::{self, Signature, Unreadable};
-use super::{resolver, shown, source};
+use super::hints::Way;
+use super::limits::{self, Watch};
+use super::output::{Bundle, Console};
+use super::params::{self, Param, Signature, Unreadable};
+use super::session::{Cells, IN, In, LAST, OUT, Out};
+use super::syntax::{self, Underscores};
+use super::{describe, known, resolver, shown, source};
 use crate::base::{Kind, interrupt};
 
 /// An access to this variable publishes the session's variables to its functions; see
 /// [`State::resolve`].
 const PUBLISH: &str = "__publish";
 
-/// A value for people to look at, in the forms it has.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Shown {
-    pub text: String,
-    pub png: Option<Vec<u8>>,
-}
-
 /// Variables, functions and imports that last from one evaluation to the next.
 pub struct Interpreter {
-    engine: Engine,
-    scope: Scope<'static>,
-    global: GlobalRuntimeState,
-    state: Rc<State>,
+    pub(super) engine: Engine,
+    pub(super) scope: Scope<'static>,
+    pub(super) global: GlobalRuntimeState,
+    pub(super) outlines: known::Outlines,
+    pub(super) state: Rc<State>,
     publish: Option<Stmt>,
 }
 
 /// What the engine's callbacks share with the interpreter.
-#[derive(Default)]
 pub(super) struct State {
+    /// Where output goes.
+    pub console: Arc<dyn Console>,
+    /// What the cells were and gave.
+    pub cells: Rc<RefCell<Cells>>,
+    pub modules: resolver::Modules,
     /// Values given to the script's parameters.
-    pub given: RefCell<BTreeMap<String, Value>>,
+    given: RefCell<BTreeMap<String, Value>>,
     /// Text of every source seen, by name, for messages.
     sources: RefCell<BTreeMap<String, String>>,
     /// Names of the sources that belong to the session, modules not among them.
@@ -51,29 +62,101 @@ pub(super) struct State {
     /// The session's variables of those names. They are Rhai's shared values, so a function sees
     /// what the variable holds at the time of the call.
     published: RefCell<BTreeMap<String, Dynamic>>,
+    /// Where the text that is being compiled uses `_` as a name.
+    underscores: Underscores,
+    /// How the session's functions are called, by name and number of parameters.
+    functions: RefCell<BTreeMap<(String, usize), String>>,
+    /// The names that some `catch` gives to its error.
+    caught: RefCell<BTreeSet<String>>,
+    /// What the language offers, for messages; made when the first is.
+    pub ways: OnceCell<Vec<Way>>,
+    watch: Watch,
 }
 
 impl State {
-    pub fn remember(&self, name: &str, text: &str) {
-        self.sources.borrow_mut().insert(name.into(), text.into());
+    fn new(console: Arc<dyn Console>) -> Self {
+        Self {
+            console,
+            cells: Rc::default(),
+            modules: resolver::Modules::default(),
+            given: RefCell::default(),
+            sources: RefCell::default(),
+            own: RefCell::default(),
+            wanted: RefCell::default(),
+            published: RefCell::default(),
+            underscores: Underscores::default(),
+            functions: RefCell::default(),
+            caught: RefCell::default(),
+            ways: OnceCell::new(),
+            watch: Watch::default(),
+        }
     }
 
+    /// The text of a source by its name in messages.
+    pub fn source(&self, name: &str) -> Option<String> {
+        self.sources.borrow().get(name).cloned()
+    }
+
+    /// The session's functions: "add(a, b)".
+    pub fn functions(&self) -> Vec<String> {
+        self.functions.borrow().values().cloned().collect()
+    }
+
+    /// The value that was given to a parameter.
+    pub fn given(&self, name: &str) -> Option<Dynamic> {
+        match self.given.borrow().get(name) {
+            Some(Value::Null) | None => None,
+            Some(value) => rhai::serde::to_dynamic(value).ok(),
+        }
+    }
+
+    /// From text to a tree: statements may lack their `;`, and `_` may be a name.
+    ///
+    /// # Errors
+    /// A syntax error.
+    pub fn compile(
+        &self,
+        engine: &Engine,
+        text: &str,
+        name: &str,
+    ) -> Result<AST, rhai::ParseError> {
+        self.sources.borrow_mut().insert(name.into(), text.into());
+        let mut ast = syntax::compile(engine, &self.underscores, text)?;
+        ast.set_source(name);
+        self.caught.borrow_mut().extend(caught_names(&ast));
+        Ok(ast)
+    }
+
+    /// Called for every access to a variable.
+    ///
     /// Rhai's functions see their arguments only. This gives a name that is none of them the
     /// session's variable itself, unless it is a constant: what a function changes, stays changed.
     fn resolve(
         &self,
         name: &str,
         mut context: EvalContext<'_, '_, '_, '_, '_, '_>,
-    ) -> Option<Dynamic> {
+    ) -> Result<Option<Dynamic>, Box<EvalAltResult>> {
         if name == PUBLISH {
             self.publish(context.scope_mut());
-            return Some(Dynamic::UNIT);
+            return Ok(Some(Dynamic::UNIT));
         }
-        if context.call_level() == 0 || context.scope().contains(name) {
-            return None;
+        self.watch.look(context.scope())?;
+        if self.caught.borrow().contains(name) {
+            describe::mend(&mut context, name, self);
         }
-        let own = context.source().is_some_and(|s| self.own.borrow().contains(s));
-        own.then(|| self.published.borrow().get(name).cloned()).flatten()
+        let session = matches!(name, LAST | OUT | IN);
+        if context.call_level() == 0 && !session || context.scope().contains(name) {
+            return Ok(None);
+        }
+        if !context.source().is_some_and(|s| self.own.borrow().contains(s)) {
+            return Ok(None);
+        }
+        Ok(match name {
+            LAST => Some(self.cells.borrow().last()?),
+            OUT => Some(Dynamic::from(Out::of(&self.cells))),
+            IN => Some(Dynamic::from(In::of(&self.cells))),
+            _ => self.published.borrow().get(name).cloned(),
+        })
     }
 
     fn publish(&self, scope: &mut Scope<'_>) {
@@ -91,41 +174,25 @@ impl State {
 }
 
 impl Interpreter {
-    /// A fresh session whose `print` and `debug` write through `print`.
-    pub fn new(print: impl Fn(&str) + 'static) -> Self {
-        let state = Rc::new(State::default());
+    /// A fresh session that speaks through `console`.
+    pub fn new(console: Arc<dyn Console>) -> Self {
+        let state = Rc::new(State::new(console));
         let mut engine = Engine::new();
         super::install(&mut engine);
-        // Scripts are run once; rewriting their tree would only hide what was written.
-        engine.set_optimization_level(OptimizationLevel::None);
-        engine.set_max_expr_depths(256, 256);
-        engine.set_max_call_levels(100);
-        let print = Rc::new(print);
-        let out = print.clone();
-        engine.on_print(move |text| out(text));
-        engine.on_debug(move |text, _, at| {
-            print(&if at.is_none() { text.into() } else { format!("[{at}] {text}") })
-        });
+        syntax::install(&mut engine, state.underscores.clone());
+        engine.set_max_call_levels(limits::CALLS);
+        limits::install(&mut engine);
+        super::console::install(&mut engine, &state);
         engine.on_progress(|_| interrupt::requested().then_some(Dynamic::UNIT));
-        engine.set_module_resolver(resolver::Resolver {
-            state: state.clone(),
-            loaded: RefCell::default(),
-            loading: RefCell::default(),
-        });
-        // `var` is a word that Rhai keeps for itself without a use; datasets have a `var`.
-        #[expect(deprecated, reason = "Rhai marks it as volatile; the version is pinned")]
-        engine.on_parse_token(|token, _, _| match token {
-            Token::Reserved(word) if *word == "var" => Token::Identifier(word),
-            token => token,
-        });
+        engine.set_module_resolver(resolver::Resolver(state.clone()));
         let s = state.clone();
         #[expect(deprecated, reason = "Rhai marks it as volatile; the version is pinned")]
-        engine.on_var(move |name, _, context| Ok(s.resolve(name, context)));
-        super::params_of_session(&mut engine, &state);
+        engine.on_var(move |name, _, context| s.resolve(name, context));
         let publish =
             engine.compile(PUBLISH).ok().and_then(|ast| ast.statements().first().cloned());
         let global = engine.new_global_runtime_state();
-        Self { engine, scope: Scope::new(), global, state, publish }
+        let outlines = known::Outlines::default();
+        Self { engine, scope: Scope::new(), global, outlines, state, publish }
     }
 
     /// What a script says of itself and which parameters it takes, without running it.
@@ -143,44 +210,122 @@ impl Interpreter {
         Ok(Signature { summary: params::summary(text), params })
     }
 
+    /// The variables that a text sets to literals: the parameters of a notebook.
+    ///
+    /// # Errors
+    /// A syntax error.
+    pub fn assigned(&self, text: &str, name: &str) -> Result<Vec<Param>, Failure> {
+        Ok(params::assigned(&self.compile(text, name)?, text))
+    }
+
     /// Sets what `param` returns; a name without a value returns its default.
     pub fn give(&mut self, values: BTreeMap<String, Value>) {
         self.state.given.replace(values);
     }
 
-    /// Runs a text, called `name` in messages. Its last value is shown unless it is `()`.
+    /// Runs a text, called `name` in messages. Its last value is shown unless it is `()` or the
+    /// text ends in `;`.
     ///
     /// # Errors
     /// What went wrong and where; the variables are then as the text had left them.
-    pub fn eval(&mut self, text: &str, name: &str) -> Result<Option<Shown>, Failure> {
-        let ast = self.compile(text, name)?;
-        let value = self.run(&ast, name).map_err(|e| {
-            let known: Vec<String> = self.scope.iter_raw().map(|(n, ..)| n.to_owned()).collect();
-            Failure::new(&e, name, &known)
-        })?;
-        Ok((!value.is_unit()).then(|| shown::show(&self.engine, value)))
+    pub fn eval(&mut self, text: &str, name: &str) -> Result<Option<Bundle>, Failure> {
+        let value = self.value(text, name)?;
+        Ok(value.map(|value| shown::show(&self.engine, value)))
+    }
+
+    /// Runs a cell, and keeps its text for `In[number]` and the value that it shows for
+    /// `Out[number]` and `_`. Messages call it "[number]".
+    ///
+    /// # Errors
+    /// As [`Interpreter::eval`]; `_` stays what it was.
+    pub fn cell(&mut self, text: &str, number: usize) -> Result<Option<Bundle>, Failure> {
+        self.state.cells.borrow_mut().begin(number, text);
+        let Some(value) = self.value(text, &format!("[{number}]"))? else { return Ok(None) };
+        self.state.cells.borrow_mut().keep(number, value.clone());
+        Ok(Some(shown::show(&self.engine, value)))
+    }
+
+    /// Forgets a variable, or with `Out` or `_` all that the cells have shown; says whether there
+    /// was such a name. The memory of an object is free once no other name holds it.
+    pub fn forget(&mut self, name: &str) -> bool {
+        if matches!(name, LAST | OUT) {
+            self.forget_outputs();
+            return true;
+        }
+        self.state.published.borrow_mut().remove(name);
+        let before = self.scope.len();
+        while self.scope.contains(name) && self.scope.remove::<Dynamic>(name).is_some() {}
+        self.scope.len() < before
+    }
+
+    /// Lets go of the values of all cells.
+    pub fn forget_outputs(&mut self) {
+        self.state.cells.borrow_mut().forget();
     }
 
     /// The text of a source by its name in messages.
     pub fn source(&self, name: &str) -> Option<String> {
-        self.state.sources.borrow().get(name).cloned()
+        self.state.source(name)
+    }
+
+    fn value(&mut self, text: &str, name: &str) -> Result<Option<Dynamic>, Failure> {
+        let ast = self.compile(text, name)?;
+        self.state.modules.renew(&self.engine, &mut self.global, &self.state);
+        self.state.watch.begin();
+        let value = self.run(&ast, name);
+        self.tidy();
+        let value = value.map_err(|e| Failure::new(&e, name, &self.world()))?;
+        Ok((!value.is_unit() && !source::is_quiet(text)).then_some(value))
+    }
+
+    /// Keeps the text of a source that is of another language, for messages.
+    pub fn remember(&self, name: &str, text: &str) {
+        self.state.sources.borrow_mut().insert(name.into(), text.into());
+    }
+
+    /// The value of a variable.
+    pub(super) fn variable(&self, name: &str) -> Option<Dynamic> {
+        self.scope.get(name).map(Dynamic::flatten_clone)
+    }
+
+    /// What the variables are called.
+    pub(super) fn variables(&self) -> Vec<String> {
+        self.scope.iter_raw().map(|(name, ..)| name.to_owned()).collect()
+    }
+
+    pub(super) fn set_variable(&mut self, name: &str, value: Dynamic) {
+        self.scope.set_or_push(name, value);
     }
 
     fn compile(&self, text: &str, name: &str) -> Result<AST, Failure> {
-        self.state.remember(name, text);
-        let mut ast =
-            self.engine.compile(source::complete(text)).map_err(|e| Failure::parse(&e, name))?;
-        ast.set_source(name);
-        Ok(ast)
+        let compiled = self.state.compile(&self.engine, text, name);
+        compiled.map_err(|e| Failure::parse(&e, text, name))
     }
 
-    fn run(&mut self, ast: &AST, name: &str) -> Result<Dynamic, Box<rhai::EvalAltResult>> {
+    /// What messages may compare a mistyped name with.
+    fn world(&self) -> World<'_> {
+        World::new(
+            &self.engine,
+            &self.state,
+            self.scope.iter_raw().map(|(name, ..)| name.to_owned()).collect(),
+            &self.global,
+        )
+    }
+
+    fn run(&mut self, ast: &AST, name: &str) -> Result<Dynamic, Box<EvalAltResult>> {
         self.state.own.borrow_mut().insert(name.into());
         self.state.wanted.borrow_mut().extend(free_names(ast));
         self.state.publish(&mut self.scope);
         self.global.source = Some(name.into());
         (self.global.level, self.global.scope_level) = (0, 0);
-        self.global.lib.push(ast.shared_lib().clone());
+        for f in ast.iter_functions().filter(|f| !f.name.starts_with("anon$")) {
+            let call = format!("{}({})", f.name, f.params.join(", "));
+            let key = (f.name.to_owned(), f.params.len());
+            self.state.functions.borrow_mut().insert(key, call);
+        }
+        if !ast.shared_lib().is_empty() {
+            self.global.lib.push(ast.shared_lib().clone());
+        }
         let statements = self.with_publishing(ast.statements());
         #[expect(
             deprecated,
@@ -192,6 +337,36 @@ impl Interpreter {
             &mut self.scope,
             &statements,
         )
+    }
+
+    /// Lets go of variables that a later `let` of the same name hides: Rhai keeps them, and with
+    /// them the dataset of every run of `let ds = ..`. `let _ = ..` throws its value away.
+    fn tidy(&mut self) {
+        self.forget_hidden();
+        while self.scope.contains(LAST) && self.scope.remove::<Dynamic>(LAST).is_some() {}
+    }
+
+    fn forget_hidden(&mut self) {
+        let mut names: Vec<String> = Vec::new();
+        for (name, ..) in self.scope.iter_raw() {
+            if !names.iter().any(|n| n == name) {
+                names.push(name.to_owned());
+            }
+        }
+        if names.len() == self.scope.len() {
+            return;
+        }
+        let mut visible = Scope::new();
+        // The last come first.
+        for name in names.into_iter().rev() {
+            // Moved out as it is: a variable that closures share stays shared.
+            if let Some(value) = self.scope.get_mut(&name).map(std::mem::take) {
+                visible.push_dynamic(name, value);
+            } else if let Some(value) = self.scope.get(&name).cloned() {
+                visible.push_constant_dynamic(name, value);
+            }
+        }
+        self.scope = visible;
     }
 
     /// Publishes behind every statement that defines a variable, where functions want any.
@@ -207,6 +382,20 @@ fn free_names(ast: &AST) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     ast.clone_functions_only().walk(&mut |path: &[ASTNode<'_>]| {
         if let Some(ASTNode::Expr(Expr::Variable(v, ..))) = path.last() {
+            names.insert(v.1.to_string());
+        }
+        true
+    });
+    names
+}
+
+/// The names that a script gives to caught errors.
+fn caught_names(ast: &AST) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    ast.walk(&mut |path: &[ASTNode<'_>]| {
+        if let Some(ASTNode::Stmt(Stmt::TryCatch(parts, ..))) = path.last()
+            && let Expr::Variable(v, ..) = &parts.expr
+        {
             names.insert(v.1.to_string());
         }
         true

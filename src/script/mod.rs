@@ -5,44 +5,58 @@
 mod bind;
 mod cluster;
 mod column;
+mod console;
 mod convert;
 mod data;
 mod dataset;
+pub mod definitions;
+mod describe;
 pub mod docs;
 mod error;
+mod exchange;
 mod failure;
+mod foreign;
 mod graph;
+mod hints;
 mod image;
 mod interpreter;
+mod known;
+mod limits;
 mod model;
+mod numbers;
+pub mod output;
 mod params;
 mod plot;
 mod prep;
+mod printed;
 mod resolver;
 mod run;
 mod score;
+mod session;
 mod shown;
 mod sim;
 mod slide;
 mod slots;
 pub mod source;
+pub mod syntax;
 mod table;
 mod tensor;
 mod values;
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
+use rhai::Engine;
 use rhai::plugin::exported_manifest;
-use rhai::{Dynamic, Engine};
-use serde_json::Value;
 
 use bind::{Part, object};
 pub use error::{Failure, Place};
-use interpreter::State;
-pub use interpreter::{Interpreter, Shown};
+pub use exchange::{Element, Exported, Precision};
+pub use interpreter::{Holding, Interpreter};
+pub use known::{Known, Module, Variable};
+pub use output::{Bundle, Console, Output};
 pub use params::{Param, Signature};
 use resolver::STDLIB;
+pub use shown::Curves;
 
 /// The language, part by part, in the order of the reference.
 const PARTS: &[Part] = &[
@@ -65,6 +79,7 @@ const PARTS: &[Part] = &[
     part("plot", "Maps of tissue, and curves.", exported_manifest!(plot::functions)),
     part("sim", "Tissue whose truth is known.", exported_manifest!(sim::functions)),
     part("", "Functions that stand alone.", exported_manifest!(tensor::functions)),
+    part("", "What a script says and asks.", exported_manifest!(console::functions)),
     part(
         "Dataset",
         "Spots by genes, with all that is known of both.",
@@ -105,7 +120,11 @@ const PARTS: &[Part] = &[
     part("Slide", "An image that stays in its file.", exported_manifest!(slide::methods)),
     part("Picture", "Pixels of a slide, in memory.", exported_manifest!(slide::pictures)),
     part("Figure", "A picture, made when it is shown or saved.", exported_manifest!(plot::methods)),
+    part("Display", "Something shown that can be replaced.", exported_manifest!(console::methods)),
+    part("Out", "The values of the session's cells.", exported_manifest!(session::outputs)),
+    part("In", "The texts of the session's cells.", exported_manifest!(session::inputs)),
     part("Error", "What `catch` gets of a call that failed.", exported_manifest!(failure::methods)),
+    part("Any", "What every value can do.", exported_manifest!(shown::methods)),
 ];
 
 const fn part(
@@ -136,21 +155,17 @@ fn install(engine: &mut Engine) {
     object::<slide::Slide>(engine, "Slide");
     object::<slide::Picture>(engine, "Picture");
     object::<plot::Figure>(engine, "Figure");
+    object::<console::Display>(engine, "Display");
+    object::<session::Out>(engine, "Out");
+    object::<session::In>(engine, "In");
     object::<error::Raised>(engine, "Error");
+    failure::texts(engine);
+    numbers::install(engine);
+    shown::install(engine);
+    printed::install(engine);
 }
 
 /// Versions of what computes: Spatia, its revision, libtorch.
 pub fn versions() -> BTreeMap<&'static str, String> {
     crate::train::record::versions()
-}
-
-/// `param`, which answers with what the session was given.
-fn params_of_session(engine: &mut Engine, state: &Rc<State>) {
-    let state = state.clone();
-    engine.register_fn("param", move |name: &str, default: Dynamic, _doc: &str| {
-        match state.given.borrow().get(name) {
-            Some(Value::Null) | None => default,
-            Some(value) => rhai::serde::to_dynamic(value).unwrap_or(default),
-        }
-    });
 }

@@ -38,6 +38,11 @@ impl Model {
         Self(Rc::new(RefCell::new(model)))
     }
 
+    /// Which model this is a handle of.
+    pub fn place(&self) -> *const () {
+        super::interpreter::place_of(&self.0)
+    }
+
     pub fn get(&self) -> Ref<'_, train::Model> {
         self.0.borrow()
     }
@@ -58,10 +63,11 @@ impl fmt::Display for Model {
             m.genes.len(),
             m.net.image_features()
         )?;
-        write!(
+        writeln!(
             f,
             "  layers  hidden {hidden_dim}, latent {latent_dim}, {num_heads} heads, dropout {dropout}"
-        )
+        )?;
+        write!(f, "  trains  {} parameters", m.net.vars().size())
     }
 }
 

@@ -32,6 +32,7 @@ impl Param {
             Value::Bool(_) => "true|false",
             Value::Number(n) if n.is_f64() => "number",
             Value::Number(_) => "integer",
+            Value::Array(_) => "list",
             _ => "text",
         }
     }
@@ -51,6 +52,10 @@ impl Param {
                 .map(Value::Number)
                 .ok_or_else(wrong),
             Value::Number(_) => text.parse::<i64>().map(Value::from).map_err(|_| wrong()),
+            Value::Array(_) => match serde_json::from_str(text) {
+                Ok(list @ Value::Array(_)) => Ok(list),
+                _ => Err(wrong().advice("A list is written as [\"a\", \"b\"]")),
+            },
             _ => Ok(Value::from(text)),
         }
     }
@@ -143,23 +148,22 @@ fn called<'a>(node: &ASTNode<'a>) -> Option<(&'a FnCallExpr, Position)> {
 
 fn declare(params: &mut Vec<Param>, call: &FnCallExpr, at: Position) -> Result<(), Unreadable> {
     let refuse = |text: &str| Err(Unreadable(text.into(), at));
+    if call.args.len() != 3 {
+        let found = call.args.len();
+        return refuse(&format!(
+            "param takes three literals, a name, a default and a line that says what it is, as in param(\"seed\", 42, \"Seed of every random draw\"); it has {found} of the 3"
+        ));
+    }
     let [Expr::StringConstant(name, _), default, Expr::StringConstant(doc, _)] = &call.args[..]
     else {
         return refuse(
             "a parameter is declared with literals, as in param(\"seed\", 42, \"Seed of every random draw\")",
         );
     };
-    let default = match default {
-        Expr::Unit(_) => Value::Null,
-        Expr::BoolConstant(v, _) => Value::from(*v),
-        Expr::IntegerConstant(v, _) => Value::from(*v),
-        Expr::FloatConstant(v, _) => Value::from(**v),
-        Expr::StringConstant(v, _) => Value::from(v.as_str()),
-        _ => {
-            return refuse(
-                "the default of a parameter is a literal: a number, a text, true, false, or () for a text that must be given",
-            );
-        }
+    let Some(default) = literal(default) else {
+        return refuse(
+            "the default of a parameter is a literal: a number, a text, true, false, a list of these, or () for a text that must be given",
+        );
     };
     if params.iter().any(|p| p.name == name.as_str()) {
         return refuse(&format!("the parameter '{name}' is declared twice"));
@@ -177,6 +181,44 @@ fn declare(params: &mut Vec<Param>, call: &FnCallExpr, at: Position) -> Result<(
         line: at.line().unwrap_or(0),
     });
     Ok(())
+}
+
+/// The parameters of a notebook: what its cell tagged `parameters` sets to a literal, as in
+/// `let epochs = 200   // Passes over the data`.
+pub(super) fn assigned(ast: &AST, text: &str) -> Vec<Param> {
+    let param = |s: &Stmt| {
+        let Stmt::Var(definition, _, at) = s else { return None };
+        let line = at.line().unwrap_or(0);
+        Some(Param {
+            name: definition.0.as_str().to_owned(),
+            default: literal(&definition.1)?,
+            doc: text.lines().nth(line.wrapping_sub(1)).map(comment).unwrap_or_default(),
+            line,
+        })
+    };
+    ast.statements().iter().filter_map(param).collect()
+}
+
+/// What stands behind `//` on a line.
+fn comment(line: &str) -> String {
+    let mut quoted = false;
+    let marks = line.char_indices().find(|&(i, c)| {
+        quoted ^= c == '"';
+        !quoted && line[i..].starts_with("//")
+    });
+    marks.map(|(i, _)| line[i..].trim_start_matches('/').trim().to_owned()).unwrap_or_default()
+}
+
+fn literal(value: &Expr) -> Option<Value> {
+    Some(match value {
+        Expr::Unit(_) => Value::Null,
+        Expr::BoolConstant(v, _) => Value::from(*v),
+        Expr::IntegerConstant(v, _) => Value::from(*v),
+        Expr::FloatConstant(v, _) => Value::from(**v),
+        Expr::StringConstant(v, _) => Value::from(v.as_str()),
+        Expr::Array(items, _) => items.iter().map(literal).collect::<Option<Vec<_>>>()?.into(),
+        _ => return None,
+    })
 }
 
 /// The `//!` lines at the top of a script.

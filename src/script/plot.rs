@@ -12,7 +12,6 @@ use super::dataset::Dataset;
 use super::run::Run;
 use super::slide::Slide;
 use super::table::Table;
-use crate::base::Result;
 use crate::plot::{self, Body, CurvesConfig, OverlayConfig, SpatialConfig};
 
 /// A handle; figures never change.
@@ -24,8 +23,8 @@ impl Figure {
         Self(Rc::new(figure))
     }
 
-    pub fn png(&self) -> Result<Vec<u8>> {
-        self.0.to_png(None)
+    pub fn core(&self) -> &plot::Figure {
+        &self.0
     }
 }
 
@@ -97,7 +96,7 @@ pub(super) mod functions {
 #[export_module(manifest)]
 #[expect(clippy::unwrap_used, reason = "in what the macro writes")]
 pub(super) mod methods {
-    /// Writes a `.png` or `.svg` file, whole or not at all.
+    /// Writes a `.png`, `.svg` or `.json` (Vega-Lite) file, whole or not at all.
     ///
     /// ```rhai
     /// plot::spatial(ds, "purity").save("figure.svg")

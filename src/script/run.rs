@@ -22,6 +22,10 @@ use crate::train::{self, Config, Epoch, Fit};
 pub(super) struct Run(Rc<train::Run>);
 
 impl Run {
+    pub fn core(&self) -> &train::Run {
+        &self.0
+    }
+
     pub fn history(&self) -> Result<DataFrame> {
         let column = |(i, name): (usize, &&str)| {
             let values: Vec<f64> = self.0.history.iter().map(|e| e.values()[i]).collect();
@@ -57,8 +61,8 @@ pub(super) mod functions {
     /// run.history.len()               // => 2
     /// ```
     ///
-    /// Ctrl-C finishes the epoch and saves it where there is a folder for `checkpoints`. A loss
-    /// that is no number is an error that names the epoch and the tensor.
+    /// Ctrl-C gives up the epoch under way; the last whole one is saved where there is a folder for
+    /// `checkpoints`. A loss that is no number is an error that names the epoch and the tensor.
     #[rhai_fn(return_raw)]
     pub fn fit(model: Model, ds: Dataset, graph: Graph, options: Map) -> Outcome<Run> {
         let options = parse::<Fit>(options, "fit")?;

@@ -58,6 +58,10 @@ impl Picture {
         Self(Rc::new(raster))
     }
 
+    pub fn core(&self) -> &Raster {
+        &self.0
+    }
+
     /// As people look at it: grey is stretched.
     pub fn png(&self) -> Result<Vec<u8>> {
         self.0.stretched().png()

@@ -10,6 +10,7 @@ use rhai::{Array, Dynamic, Map};
 use super::column::Column;
 use super::convert::{self, Outcome};
 use super::dataset::Dataset;
+use super::shown;
 use super::table::Table;
 use super::tensor::Tensor;
 use super::values::Matrix;
@@ -31,9 +32,19 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    fn read<T>(&self, f: impl FnOnce(&data::Table) -> T) -> T {
+    pub fn read<T>(&self, f: impl FnOnce(&data::Table) -> T) -> T {
         let ds = self.ds.get();
         f(if self.axis == Axis::Obs { ds.obs() } else { ds.var() })
+    }
+
+    /// The columns behind the names of the rows.
+    pub fn frame(&self) -> Result<polars::prelude::DataFrame> {
+        self.read(data::Table::with_index)
+    }
+
+    /// What it is and how much of it there is.
+    pub fn heading(&self) -> String {
+        self.read(|t| shown::dataset::rows_heading(self.axis, t.len(), t.names().len()))
     }
 
     fn edit(&self, f: impl FnOnce(&mut data::Table) -> Result<()>) -> Result<()> {
@@ -45,7 +56,7 @@ impl Rows {
 impl fmt::Display for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.read(|t| match t.with_index() {
-            Ok(frame) => write!(f, "{frame}"),
+            Ok(frame) => f.write_str(&shown::grid_text(&self.heading(), &frame)),
             Err(e) => write!(f, "{e}"),
         })
     }
@@ -64,11 +75,23 @@ impl Matrices {
         let slot = if self.axis == Axis::Obs { ds.obsm() } else { ds.varm() };
         slot.keys().cloned().collect()
     }
+
+    /// Names and shapes.
+    pub fn shapes(&self) -> Vec<(String, [usize; 2])> {
+        let ds = self.ds.get();
+        let slot = if self.axis == Axis::Obs { ds.obsm() } else { ds.varm() };
+        slot.iter().map(|(k, m)| (k.clone(), [m.nrows(), m.ncols()])).collect()
+    }
 }
 
 impl fmt::Display for Matrices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.names().join(", "))
+        let name = if self.axis == Axis::Obs { "obsm" } else { "varm" };
+        let parts = self.shapes();
+        let heading = format!("{name} ({})", parts.len());
+        let parts =
+            parts.into_iter().map(|(k, [n, d])| (k, format!("[{n}, {d}]"))).collect::<Vec<_>>();
+        f.write_str(&shown::dataset::named(&heading, &parts))
     }
 }
 
@@ -80,7 +103,8 @@ pub(super) struct Layers {
 
 impl fmt::Display for Layers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.ds.get().layers().keys().cloned().collect::<Vec<_>>().join(", "))
+        let parts = shown::dataset::layers_of(&self.ds.get());
+        f.write_str(&shown::dataset::named(&format!("layers ({})", parts.len()), &parts))
     }
 }
 
@@ -96,7 +120,7 @@ impl Tree {
         self.path.iter().cloned().chain([key.to_owned()]).collect()
     }
 
-    fn node(&self) -> Uns {
+    pub fn node(&self) -> Uns {
         self.ds.get().uns().get(&parts(&self.path)).cloned().unwrap_or(Uns::Null)
     }
 
@@ -113,13 +137,10 @@ fn parts(path: &[String]) -> Vec<&str> {
 
 impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ds = self.ds.get();
-        match ds.uns().get(&parts(&self.path)).and_then(Uns::as_map) {
-            Some(map) => f.write_str(
-                &map.iter().map(|(k, v)| format!("{k}: {v}")).collect::<Vec<_>>().join("\n"),
-            ),
-            None => f.write_str("()"),
-        }
+        let parts = shown::dataset::entries_of(&self.node());
+        let name = std::iter::once("uns").chain(self.path.iter().map(String::as_str));
+        let heading = format!("{} ({})", name.collect::<Vec<_>>().join("."), parts.len());
+        f.write_str(&shown::dataset::named(&heading, &parts))
     }
 }
 

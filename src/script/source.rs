@@ -6,6 +6,9 @@
 //! next line does not carry it on (with `.`, an operator, `else`, a closing bracket). A `-` or `+`
 //! that touches what follows it starts a new statement; with a space behind, it carries on.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 /// How much of a program a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completeness {
@@ -36,6 +39,21 @@ pub fn complete(text: &str) -> String {
     out
 }
 
+/// A text's tokens, for those who look at code and do not run it.
+pub struct Scan<'a> {
+    pub tokens: Vec<Token<'a>>,
+    /// In bytes of the text.
+    pub comments: Vec<Range<usize>>,
+    /// A string or a comment has no end.
+    pub open: bool,
+}
+
+/// Never fails: what is no token of the language is a symbol.
+pub fn scan(text: &str) -> Scan<'_> {
+    let Scanner { tokens, comments, open, .. } = Scanner::scan(text);
+    Scan { tokens, comments, open }
+}
+
 /// Whether a text can be run or waits for more, as a console asks after each line.
 pub fn completeness(text: &str) -> Completeness {
     let scanned = Scanner::scan(text);
@@ -48,6 +66,31 @@ pub fn completeness(text: &str) -> Completeness {
         || stack.first().is_some_and(|f| f.header)
         || scanned.tokens.last().is_some_and(|t| !t.can_end());
     if waits { Completeness::Incomplete } else { Completeness::Complete }
+}
+
+/// Where `_` stands as a name, by line and column from 1. Before `=>` it is the last arm of a
+/// `switch`.
+pub(super) fn underscores(text: &str) -> BTreeSet<(usize, usize)> {
+    let tokens = Scanner::scan(text).tokens;
+    let arm = |i: usize| tokens.get(i + 1).is_some_and(|next| next.text == "=>");
+    let named = tokens.iter().enumerate().filter(|(i, t)| t.text == "_" && !arm(*i));
+    named.map(|(_, t)| (t.line, column(text, t.end - t.text.len()))).collect()
+}
+
+/// Whether the text ends in `;`, which says that its value is not wanted.
+pub(super) fn is_quiet(text: &str) -> bool {
+    Scanner::scan(text).tokens.last().is_some_and(|t| t.text == ";")
+}
+
+/// The words, signs and literals of a text and where each begins, by line and column from 1.
+pub(super) fn words(text: &str) -> Vec<(usize, usize, &str)> {
+    let tokens = Scanner::scan(text).tokens;
+    tokens.iter().map(|t| (t.line, column(text, t.end - t.text.len()), t.text)).collect()
+}
+
+fn column(text: &str, at: usize) -> usize {
+    let line = text[..at].rsplit('\n').next().unwrap_or_default();
+    line.chars().count() + 1
 }
 
 /// Keeps track of brackets and of keywords that wait for their block.
@@ -92,8 +135,8 @@ fn follow(stack: &mut Vec<Frame>, token: &Token<'_>) {
 }
 
 /// What stands between a pair of brackets.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Context {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
     /// Statements.
     Block,
     /// The arms of a `switch`.
@@ -148,8 +191,9 @@ impl Frame {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
     Word,
     /// A number, a character, a string or the last piece of an interpolated one.
     Literal,
@@ -160,18 +204,27 @@ enum Kind {
     Close,
 }
 
-struct Token<'a> {
-    kind: Kind,
-    text: &'a str,
-    end: usize,
-    line: usize,
+/// A piece of code with its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Token<'a> {
+    pub kind: Kind,
+    pub text: &'a str,
+    /// In bytes of the text.
+    pub end: usize,
+    pub line: usize,
     last_line: usize,
     /// No space between this token and what follows.
     touches_next: bool,
 }
 
 impl Token<'_> {
-    fn can_end(&self) -> bool {
+    /// In bytes of the text.
+    pub fn start(&self) -> usize {
+        self.end - self.text.len()
+    }
+
+    /// Whether an expression can end with it.
+    pub fn can_end(&self) -> bool {
         match self.kind {
             Kind::Literal | Kind::Close => true,
             Kind::Word => !matches!(
@@ -206,6 +259,7 @@ struct Scanner<'a> {
     at: usize,
     line: usize,
     tokens: Vec<Token<'a>>,
+    comments: Vec<Range<usize>>,
     /// A string or a comment has no end.
     open: bool,
     /// For every open `{`, whether its `}` goes back into a string.
@@ -214,8 +268,15 @@ struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     fn scan(text: &'a str) -> Self {
-        let mut s =
-            Self { text, at: 0, line: 1, tokens: Vec::new(), open: false, braces: Vec::new() };
+        let mut s = Self {
+            text,
+            at: 0,
+            line: 1,
+            tokens: Vec::new(),
+            comments: Vec::new(),
+            open: false,
+            braces: Vec::new(),
+        };
         // The first line of an executable script names its interpreter.
         if text.starts_with("#!") {
             s.skip_until("\n");
@@ -240,8 +301,10 @@ impl<'a> Scanner<'a> {
             self.advance(c);
         } else if self.rest().starts_with("//") {
             self.skip_until("\n");
+            self.comments.push(start..self.at);
         } else if self.rest().starts_with("/*") {
             self.comment();
+            self.comments.push(start..self.at);
         } else if c.is_ascii_alphabetic() || c == '_' {
             self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
             self.push(Kind::Word, start, line);
@@ -313,6 +376,7 @@ impl<'a> Scanner<'a> {
             }
         }
         self.open = true;
+        self.push(Kind::TextStart, start, line);
     }
 
     /// The rest of a string in quotes, and whether it is closed before the line ends; a backslash

@@ -10,6 +10,7 @@ use rhai::{Array, Dynamic};
 
 use super::column::Column;
 use super::convert::{self, Outcome, names, size};
+use super::shown;
 use crate::data::frame;
 use crate::io;
 
@@ -29,7 +30,7 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
+        f.write_str(&shown::numbers::table_text(&self.0))
     }
 }
 

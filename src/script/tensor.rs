@@ -9,6 +9,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic};
 
 use super::convert::{self, Outcome};
+use super::shown;
 use crate::base::{Error, Result};
 use crate::io::npy;
 
@@ -17,6 +18,11 @@ use crate::io::npy;
 pub(super) struct Tensor(Rc<tch::Tensor>);
 
 impl Tensor {
+    /// The lengths of the axes.
+    pub fn size(&self) -> Vec<usize> {
+        self.0.size().iter().map(|&n| n as usize).collect()
+    }
+
     pub fn new(t: tch::Tensor) -> Self {
         Self(Rc::new(t))
     }
@@ -46,6 +52,10 @@ impl Tensor {
         Ok(Self::new(
             tch::Tensor::from_slice(&rows.concat()).view([rows.len() as i64, width as i64]),
         ))
+    }
+
+    pub fn core(&self) -> &tch::Tensor {
+        &self.0
     }
 
     /// # Shapes
@@ -101,19 +111,7 @@ impl Tensor {
 
 impl fmt::Display for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tensor {:?} {:?}", self.0.size(), self.0.kind())?;
-        if self.0.numel() == 0 {
-            return Ok(());
-        }
-        let t = self.0.to_kind(tch::Kind::Double);
-        let (least, mean, most) = (t.min(), t.mean(None), t.max());
-        write!(
-            f,
-            ", {:.4} to {:.4}, mean {:.4}",
-            least.double_value(&[]),
-            most.double_value(&[]),
-            mean.double_value(&[])
-        )
+        f.write_str(&shown::numbers::tensor_text(&self.0))
     }
 }
 

@@ -11,7 +11,8 @@ const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 const EPS: f64 = 1e-8;
 
-/// The optimiser's state: two moments a parameter, in the order of [`Vars::parameters`].
+/// The optimiser's state: two moments a parameter, in the order of [`Vars::parameters`], as every
+/// gradient here.
 #[derive(Debug)]
 pub struct Adam {
     parameters: Vec<(String, Tensor)>,
@@ -20,6 +21,12 @@ pub struct Adam {
     step: i32,
     learning_rate: f64,
     weight_decay: f64,
+}
+
+/// The norm of a whole gradient.
+pub fn norm(gradient: &[Tensor]) -> f64 {
+    let squares = |g: &Tensor| g.square().sum(tch::Kind::Double).double_value(&[]);
+    gradient.iter().map(squares).sum::<f64>().sqrt()
 }
 
 impl Adam {
@@ -37,32 +44,23 @@ impl Adam {
         }
     }
 
-    pub fn zero_grad(&mut self) {
-        self.parameters.iter_mut().for_each(|(_, p)| p.zero_grad());
-    }
-
-    /// The norm of the whole gradient.
-    pub fn gradient_norm(&self) -> f64 {
-        let squares =
-            |(_, p): &(String, Tensor)| p.grad().square().sum(tch::Kind::Double).double_value(&[]);
-        self.parameters.iter().map(squares).sum::<f64>().sqrt()
-    }
-
     /// The first parameter whose gradient holds a number that is none.
-    pub fn first_bad_gradient(&self) -> Option<&str> {
-        let bad = |p: &Tensor| p.grad().isfinite().all().int64_value(&[]) == 0;
-        self.parameters.iter().find(|(_, p)| bad(p)).map(|(n, _)| n.as_str())
+    pub fn first_bad(&self, gradient: &[Tensor]) -> Option<&str> {
+        let bad = |g: &Tensor| g.isfinite().all().int64_value(&[]) == 0;
+        let mut all = self.parameters.iter().zip(gradient);
+        all.find(|(_, g)| bad(g)).map(|((n, _), _)| n.as_str())
     }
 
-    /// One step along the gradients, each multiplied by `scale` first.
-    pub fn step(&mut self, scale: f64) {
+    /// One step along the gradient, multiplied by `scale` first.
+    pub fn step(&mut self, gradient: &[Tensor], scale: f64) {
         self.step += 1;
         let correction1 = 1.0 - BETA1.powi(self.step);
         let correction2 = (1.0 - BETA2.powi(self.step)).sqrt();
         no_grad(|| {
             let moments = self.exp_avg.iter_mut().zip(&mut self.exp_avg_sq);
-            for ((_, p), (m, v)) in self.parameters.iter_mut().zip(moments) {
-                let gradient = p.grad() * scale + &*p * self.weight_decay;
+            let parameters = self.parameters.iter_mut().zip(gradient);
+            for (((_, p), g), (m, v)) in parameters.zip(moments) {
+                let gradient = g * scale + &*p * self.weight_decay;
                 let _ = m.lerp_(&gradient, 1.0 - BETA1);
                 let _ = v.g_mul_scalar_(BETA2).g_add_(&(gradient.square() * (1.0 - BETA2)));
                 let spread = v.sqrt() / correction2 + EPS;

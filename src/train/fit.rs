@@ -7,12 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Tensor, no_grad};
 
-use super::adam::Adam;
+use super::adam::{self, Adam};
 use super::checkpoint::{self, Checkpoint};
 use super::config::TrainConfig;
 use super::model::Model;
+use super::pass::{Pass, Passes};
 use super::split::Split;
-use crate::base::{Error, Kind, Result, files, interrupt, memory, progress, seed};
+use crate::base::{Error, Kind, Result, files, interrupt, memory, progress, saved as news};
 use crate::batch::gvae::{self, memory_needed};
 use crate::data::Dataset;
 use crate::graph::Graph;
@@ -106,29 +107,39 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
     let begun = Instant::now();
     let batch = model.batch(ds, graph)?;
     let split = Split::new(ds.n_obs(), training.validation, model.options.seed, model.device());
+    interrupt::check("training the graph VAE")?;
     let data_digest = gvae::digest(ds, graph)?;
+    interrupt::check("training the graph VAE")?;
     let mut adam = Adam::new(model.net.vars(), training.learning_rate, training.weight_decay);
     let (mut history, mut best) = match resume {
         Some(path) => Checkpoint::read(path)?.restore(model, &mut adam, training, &data_digest)?,
         None => Default::default(),
     };
-    let mut saved = resume.clone();
-    let mut written = 0;
+    interrupt::check("training the graph VAE")?;
+    let mut kept = Kept {
+        folder: checkpoints.as_deref(),
+        training,
+        data_digest: &data_digest,
+        replaces: resume.is_none(),
+        epoch: history.len() as u64,
+        saved: resume.clone(),
+    };
     let mut stop = if out_of_patience(&history, training) { Stop::Early } else { Stop::Finished };
     let epochs = if stop == Stop::Early { 0 } else { training.epochs };
 
     let first = history.len() as u64;
-    let job = progress::Job::new("training", first, training.epochs);
+    let job = progress::Job::new("training", first, training.epochs).counting("epoch");
+    for row in &history {
+        job.measured(row.epoch, "", false, &row.losses());
+    }
+    let passes = Passes::new(&model.net, batch, split)?;
     for epoch in first..epochs {
         let started = Instant::now();
         let beta = training.beta(epoch);
-        let (nll, kl, held_out) = {
-            let _rng = seed::torch(model.options.seed, epoch + 1);
-            adam.zero_grad();
-            let loss = model.net.loss(&batch);
-            let mean = split.train(&loss);
-            (&mean.nll + &mean.kl * beta).backward();
-            (mean.nll.double_value(&[]), mean.kl.double_value(&[]), split.held_out(&loss))
+        let pass = passes.pass(model.net.vars(), beta, model.options.seed, epoch + 1)?;
+        let Some(Pass { nll, kl, held_out, gradient }) = pass else {
+            kept.save(model, &adam, &history, best.as_ref())?;
+            return Err(kept.stopped());
         };
         let (validation_nll, validation_kl) = held_out.unwrap_or((f64::NAN, f64::NAN));
         let mut row = Epoch {
@@ -137,13 +148,14 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
             nll,
             kl,
             beta,
-            gradient_norm: adam.gradient_norm(),
+            gradient_norm: adam::norm(&gradient),
             validation_nll,
             validation_kl,
             seconds: 0.0,
         };
         if !(row.loss.is_finite() && row.gradient_norm.is_finite()) {
-            return Err(not_a_number(model, &batch, &adam, &row, saved.as_deref()));
+            let (batch, bad) = (model.batch(ds, graph)?, adam.first_bad(&gradient));
+            return Err(not_a_number(model, &batch, bad, &row, kept.saved.as_deref()));
         }
         if held_out.is_some()
             && epoch >= training.kl_annealing_end
@@ -151,40 +163,24 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
         {
             best = Some(Best::of(model.net.vars(), epoch));
         }
-        adam.step(clip(row.gradient_norm, training.gradient_clip));
+        adam.step(&gradient, clip(row.gradient_norm, training.gradient_clip));
         row.seconds = started.elapsed().as_secs_f64();
         model.epoch = row.epoch;
         history.push(row);
 
         let milestone = row.epoch.is_multiple_of(training.log_interval) || row.epoch == 1;
-        job.step(row.epoch, &row.to_string(), milestone);
+        job.measured(row.epoch, &row.to_string(), milestone, &row.losses());
         let interrupted = interrupt::requested();
         if out_of_patience(&history, training) {
             stop = Stop::Early;
         }
         let last = row.epoch == training.epochs || stop == Stop::Early;
         let due = training.save_interval > 0 && row.epoch.is_multiple_of(training.save_interval);
-        if let Some(folder) = checkpoints.as_deref().filter(|_| due || last || interrupted) {
-            let path = checkpoint::save(
-                folder,
-                model,
-                training,
-                &adam,
-                &history,
-                best.as_ref(),
-                &data_digest,
-            )?;
-            if written == 0 && resume.is_none() && checkpoint::remove_others(&path)? > 0 {
-                progress::note(format!(
-                    "{}: checkpoints of an earlier run replaced",
-                    folder.display()
-                ));
-            }
-            written += 1;
-            saved = Some(path);
+        if due || last || interrupted {
+            kept.save(model, &adam, &history, best.as_ref())?;
         }
         if interrupted {
-            return Err(stopped(&row, training, checkpoints.is_some(), saved.as_deref()));
+            return Err(kept.stopped());
         }
         if last {
             break;
@@ -194,7 +190,7 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
         best.restore(model)?;
     }
     let epoch = model.epoch;
-    Ok(Run { history, stop, epoch, checkpoint: saved, seconds: begun.elapsed().as_secs_f64() })
+    Ok(Run { history, stop, epoch, checkpoint: kept.saved, seconds: begun.elapsed().as_secs_f64() })
 }
 
 /// What epochs are compared by: the loss at the full weight of the KL divergence, of the spots
@@ -229,20 +225,63 @@ fn out_of_patience(history: &[Epoch], training: &TrainConfig) -> bool {
     training.patience > 0 && last.epoch - best.epoch >= training.patience
 }
 
-fn stopped(row: &Epoch, training: &TrainConfig, saves: bool, saved: Option<&Path>) -> Error {
-    let doing = format!("training, stopped after epoch {} of {}", row.epoch, training.epochs);
-    let advice = match saved.filter(|_| saves) {
-        Some(p) => format!("Saved {0}. Go on with resume = \"{0}\" (--resume {0})", p.display()),
-        None => "The model keeps its state, but nothing was written: give a folder for checkpoints to be able to resume".into(),
-    };
-    Error::interrupted(doing).advice(advice)
+/// The checkpoints of a run.
+struct Kept<'a> {
+    folder: Option<&'a Path>,
+    training: &'a TrainConfig,
+    data_digest: &'a str,
+    /// Whether those of an earlier run in the folder go when the first is written.
+    replaces: bool,
+    /// The epoch of the last one.
+    epoch: u64,
+    saved: Option<PathBuf>,
+}
+
+impl Kept<'_> {
+    /// Writes the model as it is, where there is a folder and something new to write.
+    fn save(
+        &mut self,
+        model: &Model,
+        adam: &Adam,
+        history: &[Epoch],
+        best: Option<&Best>,
+    ) -> Result<()> {
+        let Some(folder) = self.folder.filter(|_| history.len() as u64 > self.epoch) else {
+            self.epoch = history.len() as u64;
+            return Ok(());
+        };
+        let digest = self.data_digest;
+        let path = checkpoint::save(folder, model, self.training, adam, history, best, digest)?;
+        if std::mem::take(&mut self.replaces) && checkpoint::remove_others(&path)? > 0 {
+            let folder = folder.display();
+            progress::note(format!("{folder}: checkpoints of an earlier run replaced"));
+        }
+        news::tell(&path);
+        self.saved = Some(path);
+        self.epoch = history.len() as u64;
+        Ok(())
+    }
+
+    /// What the user is told who stopped the run after [`Kept::save`].
+    fn stopped(&self) -> Error {
+        let doing =
+            format!("training, stopped after epoch {} of {}", self.epoch, self.training.epochs);
+        let advice = match self.saved.as_ref().filter(|_| self.folder.is_some()) {
+            Some(p) => {
+                format!("Saved {0}. Go on with resume = \"{0}\" (--resume {0})", p.display())
+            }
+            None if self.epoch == 0 => "No epoch was over, so there is nothing to resume".into(),
+            None => "The model keeps its state, but nothing was written: give a folder for checkpoints to be able to resume".into(),
+        };
+        Error::interrupted(doing).advice(advice)
+    }
 }
 
 /// Finds the tensor in which the trouble shows first.
 fn not_a_number(
     model: &Model,
     batch: &Batch,
-    adam: &Adam,
+    bad_gradient: Option<&str>,
     row: &Epoch,
     saved: Option<&Path>,
 ) -> Error {
@@ -258,7 +297,7 @@ fn not_a_number(
         })
     });
     let tensor = tensor
-        .or_else(|| adam.first_bad_gradient().map(|n| format!("the gradient of {n}")))
+        .or_else(|| bad_gradient.map(|n| format!("the gradient of {n}")))
         .unwrap_or_else(|| "the loss".into());
     let good = saved.map_or("No checkpoint was written before it".into(), |p| {
         format!("Last good checkpoint: {}", p.display())
@@ -314,6 +353,16 @@ impl Epoch {
             self.validation_nll,
             self.validation_kl,
             self.seconds,
+        ]
+    }
+
+    /// What is worth a curve while training runs.
+    pub fn losses(&self) -> [(&'static str, f64); 4] {
+        [
+            ("nll", self.nll),
+            ("validation_nll", self.validation_nll),
+            ("kl", self.kl),
+            ("validation_kl", self.validation_kl),
         ]
     }
 

@@ -7,6 +7,7 @@ pub mod checkpoint;
 mod config;
 mod fit;
 mod model;
+mod pass;
 pub mod record;
 mod split;
 
@@ -15,3 +16,4 @@ pub use checkpoint::Checkpoint;
 pub use config::{Config, TrainConfig};
 pub use fit::{Best, Epoch, Fit, Run, Stop, fit};
 pub use model::{Extracted, Model, ModelOptions};
+pub use pass::THREAD as TRAINING_THREAD;

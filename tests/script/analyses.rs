@@ -6,9 +6,10 @@ use std::process::{Command, Output, Stdio};
 
 use super::session;
 
-const RESULTS: [&str; 8] = [
+const RESULTS: [&str; 9] = [
     "latent_representations.npy",
     "kl_divergence.npy",
+    "spatial.npy",
     "true_labels.npy",
     "result.h5ad",
     "kl_map.png",
@@ -19,7 +20,7 @@ const RESULTS: [&str; 8] = [
 
 /// Runs a script of `scripts/`, or any by its absolute path, in a folder.
 pub fn run(script: &str, args: &[&str], folder: &Path) -> Output {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(script);
+    let script = crate::common::root().join("scripts").join(script);
     let mut command = Command::new(env!("CARGO_BIN_EXE_spatia"));
     command.arg("run").arg(script).args(args).current_dir(folder).stdin(Stdio::null());
     command.output().unwrap()

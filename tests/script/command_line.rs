@@ -197,12 +197,12 @@ fn the_console_reads_lines_from_a_pipe() {
         .stdin
         .take()
         .unwrap()
-        .write_all(b"let a = param(\"n\", 20, \"doc\")\nlet b = [a,\n2]\nb\nnothing\na + 1\n")
+        .write_all(b"let a = param(\"n\", 20, \"doc\")\nlet b = [a,\n2]\nb\na + 1\nnothing\nb\n")
         .unwrap();
     let out = child.wait_with_output().unwrap();
     assert_eq!(text(&out.stdout), "[20, 2]\n21\n");
     assert!(text(&out.stderr).contains("no variable 'nothing'"));
-    assert!(state.path().join("spatia/history").exists());
+    assert_eq!(out.status.code(), Some(1));
 }
 
 /// A training that goes on for hours, once its first epoch is over.

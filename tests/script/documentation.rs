@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use spatia::host;
 use spatia::script::docs::{self, PRELUDE};
 
 use super::session;
@@ -10,7 +11,7 @@ use super::session;
 fn every_entry_has_a_summary_and_an_example() {
     let entries = docs::entries();
     assert!(entries.len() > 60, "{}", entries.len());
-    for e in &entries {
+    for e in entries {
         let summary = e.summary();
         assert!(
             summary.ends_with('.') || summary.ends_with(':') && !summary.starts_with("```"),
@@ -56,7 +57,7 @@ fn every_example_runs_and_gives_what_it_says() {
         match (prepared.eval(&code, &e.name), expected) {
             (Err(f), _) => wrong.push(format!("{}: {}", e.name, f.message)),
             (Ok(found), Some(expected)) => {
-                let found = found.map(|s| s.text).unwrap_or_default();
+                let found = found.map(|s| s.plain().to_owned()).unwrap_or_default();
                 if found != expected {
                     wrong.push(format!("{}: {found}, not {expected}", e.name));
                 }
@@ -91,10 +92,10 @@ fn in_folder(code: &str, folder: &Path) -> String {
 
 #[test]
 fn the_reference_in_the_repository_is_what_the_sources_say() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference.md");
+    let path = crate::common::root().join("docs/reference.md");
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
-        committed == docs::reference(),
+        committed == host::reference(),
         "docs/reference.md is behind the sources: run `make docs`"
     );
 }

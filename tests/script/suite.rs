@@ -8,7 +8,7 @@ use super::session;
 
 #[test]
 fn the_scripts_of_the_suite_pass() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite");
+    let folder = crate::common::root().join("tests/suite");
     let mut scripts: Vec<_> =
         std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
     scripts.retain(|p| p.extension().is_some_and(|e| e == "rhai"));

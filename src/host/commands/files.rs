@@ -1,0 +1,121 @@
+//! What has to do with files: `:load`, `%run`, `%load`, `%%file`, `%cd`, `%pwd`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::{Call, Said, Session};
+use crate::base::{Error, files, memory};
+use crate::host::session::Effect;
+use crate::script::Failure;
+
+/// `:load FILE`: a script as if its text stood in the cell, its parameters at their defaults.
+pub fn load(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
+    let path = path_of("loading a script (:load)", call.rest)?;
+    script(session, &path, &[])
+}
+
+/// `%run SCRIPT [--name value]`.
+pub fn run(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
+    let words = words(call.rest);
+    let (path, arguments) = words.split_first().map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
+    let path = path_of("running a script (%run)", path)?;
+    script(session, &path, arguments)
+}
+
+fn script(session: &mut Session, path: &Path, arguments: &[String]) -> Result<Said, Failure> {
+    let name = path.display().to_string();
+    if path.extension().is_some_and(|e| e == "ipynb") {
+        let e = Error::new(format!("running {name}")).expected("a script").found("a notebook");
+        return Err(e.advice(format!("In a shell: spatia notebook run {name}")).into());
+    }
+    let text = files::read_text(path)?;
+    let values = session.signature(&text, &name)?.bind(arguments)?;
+    session.give(values);
+    let outcome = session.eval(&text, &name);
+    session.give(BTreeMap::new());
+    Ok(outcome.into())
+}
+
+/// `%load FILE`: the text as the next cell, to be looked at and run.
+pub fn next(_session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
+    let path = path_of("loading a file (%load)", call.rest)?;
+    let text = files::read_text(&path)?;
+    Ok(Said::effect(Effect::NextInput(text.trim_end().to_owned())))
+}
+
+/// `%%file [-a] PATH`.
+pub fn write(_session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
+    let doing = format!("writing a cell to a file (%%{})", call.name);
+    let (add, rest) = match call.rest.strip_prefix("-a ") {
+        Some(rest) => (true, rest.trim()),
+        None => (false, call.rest),
+    };
+    let path = path_of(&doing, rest)?;
+    let before = if add && path.exists() { files::read_text(&path)? } else { String::new() };
+    let existed = path.exists();
+    let text = format!("{before}{}\n", call.body);
+    files::write(&path, &text)?;
+    let verb = match (add, existed) {
+        (true, true) => "added to",
+        (false, true) => "replaced",
+        (_, false) => "wrote",
+    };
+    Ok(Said::text(format!("{verb} {}, {}", path.display(), memory::human(text.len() as u64))))
+}
+
+/// `%cd [FOLDER]`.
+pub fn cd(_session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
+    let doing = "changing the folder (%cd)";
+    let path = path_of(doing, if call.rest.is_empty() { "~" } else { call.rest })?;
+    files::exists(&path)?;
+    std::env::set_current_dir(&path)
+        .map_err(|e| Error::io(format!("{doing} to {}", path.display()), e))?;
+    here()
+}
+
+/// `%pwd`.
+pub fn pwd(_session: &mut Session, _call: &Call<'_>) -> Result<Said, Failure> {
+    here()
+}
+
+fn here() -> Result<Said, Failure> {
+    let folder = std::env::current_dir().map_err(|e| {
+        Error::io("asking for the folder", e).advice("It may be gone; %cd to another")
+    })?;
+    Ok(Said::text(folder.display().to_string()))
+}
+
+/// A path as people type it: quotes around it, `~` at its front.
+pub fn path_of(doing: &str, text: &str) -> Result<PathBuf, Failure> {
+    let text = text.trim();
+    let quoted = ['"', '\''].iter().find_map(|q| text.strip_prefix(*q)?.strip_suffix(*q));
+    let text = quoted.unwrap_or(text);
+    if text.is_empty() {
+        return Err(Error::new(doing).expected("a path").found("nothing").into());
+    }
+    let home = || std::env::var_os("HOME").map(PathBuf::from);
+    let expanded = match text.strip_prefix('~') {
+        Some("") => home(),
+        Some(rest) => rest.strip_prefix('/').and_then(|rest| Some(home()?.join(rest))),
+        None => None,
+    };
+    Ok(expanded.unwrap_or_else(|| PathBuf::from(text)))
+}
+
+/// Words apart, as a shell takes them: quotes keep spaces.
+fn words(text: &str) -> Vec<String> {
+    let (mut all, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for c in text.chars() {
+        match (c, quote) {
+            (c, Some(q)) if c == q => quote = None,
+            ('"' | '\'', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (c, None) if c.is_whitespace() => all.extend(word.take()),
+            (c, _) => word.get_or_insert_default().push(c),
+        }
+    }
+    all.extend(word);
+    all
+}

@@ -1,0 +1,81 @@
+//! `:mem` and `:free`.
+
+use super::table::plain;
+use super::variables::bytes;
+use super::{Call, Said, Session};
+use crate::base::{Error, Kind, memory, nearest};
+use crate::script::{Failure, Holding};
+
+pub fn mem(session: &mut Session, _call: &Call<'_>) -> Result<Said, Failure> {
+    let mut held = session.interpreter.holdings();
+    held.sort_by_key(|h| std::cmp::Reverse(h.bytes));
+    let total: u64 = held.iter().filter(|h| h.same_as.is_none()).map(|h| h.bytes).sum();
+    let row = |h: &Holding| [h.name.clone(), h.kind.clone(), h.size.clone(), bytes(h)];
+    let rows: Vec<_> = held.iter().map(row).collect();
+    let mut out = String::new();
+    if !rows.is_empty() {
+        out += &plain(["name", "type", "size", "memory"], &["memory"], &rows);
+        out += &format!("\n\nvariables  {}\n", memory::human(total));
+    }
+    let m = memory::now();
+    out += &format!(
+        "process    {}, at most {} so far\nmachine    {} free of {}",
+        memory::human(m.resident),
+        memory::human(m.peak),
+        memory::human(m.available),
+        memory::human(m.total)
+    );
+    Ok(Said::text(out))
+}
+
+pub fn free(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
+    let doing = "freeing variables (:free)";
+    let names: Vec<&str> =
+        call.rest.split([' ', ',', '\t']).filter(|name| !name.is_empty()).collect();
+    let held = session.interpreter.holdings();
+    // What the cells have shown is held too: `Out` lets go of it.
+    let known = || held.iter().map(|h| h.name.as_str()).chain(["Out", "_"]);
+    if names.is_empty() {
+        let e = Error::new(doing).expected("names of variables").found("none");
+        return Err(e.advice("As in  :free ds. :vars lists them").into());
+    }
+    if let Some(missing) = names.iter().find(|n| !known().any(|k| k == **n)) {
+        let e = Error::new(doing).kind(Kind::Missing).expected("names of variables");
+        return Err(e
+            .found(format!("'{missing}'"))
+            .advice(nearest::advice(missing, known()))
+            .into());
+    }
+    let before = memory::now().resident;
+    for name in &names {
+        session.forget(name);
+    }
+    give_back();
+    let back = before.saturating_sub(memory::now().resident);
+    let others: Vec<String> = held
+        .iter()
+        .filter(|h| !names.contains(&h.name.as_str()))
+        .filter(|h| held.iter().any(|f| names.contains(&f.name.as_str()) && f.object == h.object))
+        .filter(|h| h.object.is_some())
+        .map(|h| h.name.clone())
+        .collect();
+    let kept = if others.is_empty() {
+        String::new()
+    } else {
+        format!("; {} still holds the same object", others.join(", "))
+    };
+    Ok(Said::text(format!(
+        "freed {}: {:.1} MB came back{kept}",
+        names.join(", "),
+        back as f64 / 1e6
+    )))
+}
+
+/// Asks the allocator to hand what it keeps for later to the system.
+fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: takes the allocator's own locks and needs nothing of its caller.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}

@@ -1,0 +1,33 @@
+//! `:vars`, `%who`, `%whos`, `:type`.
+
+use super::table::table;
+use super::{Call, Said, Session};
+use crate::base::{Error, memory};
+use crate::script::{Failure, Holding};
+
+pub fn vars(session: &mut Session, _call: &Call<'_>) -> Result<Said, Failure> {
+    let held = session.interpreter.holdings();
+    if held.is_empty() {
+        return Ok(Said::text("no variables yet"));
+    }
+    let row = |h: &Holding| [h.name.clone(), h.kind.clone(), h.size.clone(), bytes(h)];
+    let rows: Vec<_> = held.iter().map(row).collect();
+    Ok(Ok(Some(table(["name", "type", "size", "memory"], &["memory"], &rows))).into())
+}
+
+/// The memory of an object, or whose it is.
+pub fn bytes(held: &Holding) -> String {
+    match &held.same_as {
+        Some(other) => format!("= {other}"),
+        None => memory::human(held.bytes),
+    }
+}
+
+pub fn kind(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
+    if call.rest.is_empty() {
+        let e = Error::new("saying a type (:type)").expected("an expression").found("nothing");
+        return Err(e.advice("As in  :type ds.obs").into());
+    }
+    let name = session.cell_name();
+    Ok(Said::text(session.interpreter.kind_of(call.rest, &name)?))
+}

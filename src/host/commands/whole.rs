@@ -1,0 +1,51 @@
+//! What is about the session as a whole: `:save`, `:restore`, `%history`, `:clear`, `:restart`,
+//! `:quit`.
+
+use super::{Call, Said, Session};
+use crate::base::Error;
+use crate::host::journal;
+use crate::host::session::Effect;
+use crate::script::Failure;
+
+pub fn save(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
+    Ok(Said::text(journal::save(session, call.rest)?))
+}
+
+/// The cell in which the session died is put before the user.
+pub fn restore(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
+    let restored = journal::restore(session, call.rest)?;
+    let effect = restored.edit.map(Effect::NextInput);
+    Ok(Said { effect, ..Said::text(restored.text) })
+}
+
+/// `%history [N]`: what was typed, without what runs now.
+pub fn history(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
+    let last = match call.rest {
+        "" => usize::MAX,
+        n => n.parse().map_err(|_| {
+            Error::new("showing the history (%history)")
+                .expected("how many cells, or nothing for all")
+                .found(format!("'{n}'"))
+        })?,
+    };
+    let mut entries = session.journal.entries();
+    entries.retain(|e| e.number < session.count());
+    let from = entries.len().saturating_sub(last);
+    let texts = entries[from..].iter().map(|e| format!("[{}] {}", e.number, e.text.trim_end()));
+    let text = texts.collect::<Vec<_>>().join("\n");
+    Ok(Said::text(if text.is_empty() { "no cells yet".into() } else { text }))
+}
+
+pub fn clear(session: &mut Session, _call: &Call<'_>) -> Result<Said, Failure> {
+    session.clear();
+    Ok(Said::text("variables, functions and imports are forgotten"))
+}
+
+pub fn restart(session: &mut Session, _call: &Call<'_>) -> Result<Said, Failure> {
+    session.restart();
+    Ok(Said::text("the session starts afresh"))
+}
+
+pub fn quit(_session: &mut Session, _call: &Call<'_>) -> Result<Said, Failure> {
+    Ok(Said::effect(Effect::Quit))
+}

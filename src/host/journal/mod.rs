@@ -1,0 +1,178 @@
+//! The journal of a session: its cells, written down as they run, so that `:restore` can bring
+//! them back after a crash, and `:save` can make a script of them.
+//!
+//! One file a session in `$XDG_STATE_HOME/spatia/sessions` (by default under `~/.local/state`),
+//! readable by its user only, one JSON object a line (see [`history::Event`]). A line is handed to
+//! the system before the cell runs, so that it outlives an abort of the process. The file is
+//! locked as long as its session lives: one that is neither locked nor closed belongs to a session
+//! that was killed. What `input_secret` is answered never gets here; texts of cells do.
+//!
+//! The REPL and the kernel call [`Session::keep_journal`](super::Session::keep_journal) once and
+//! [`Journal::offer`] when they start; scripts and notebook runs keep nothing on disk. A disk that
+//! is full or a home that is read-only costs one note, never a cell.
+
+mod crashed;
+mod file;
+mod history;
+mod restore;
+mod save;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+pub use crashed::Crashed;
+use file::File;
+pub use history::glimpse;
+pub use history::{Entry, State};
+use history::{Event, History};
+pub use restore::{Restored, restore};
+pub use save::save;
+
+use crate::base::{progress, saved};
+
+/// Who carries the session that a journal belongs to.
+#[derive(Clone, Copy, Debug)]
+pub enum Carrier<'a> {
+    Repl,
+    /// The kernel, by the path of its connection file. Jupyter gives a restarted kernel the same
+    /// one, and the same `JPY_SESSION_NAME`; by either it finds the journal of the one that died.
+    Kernel(&'a Path),
+}
+
+/// The cells of a session since it began or was restarted; in memory, and on disk once opened.
+#[derive(Default)]
+pub struct Journal(Arc<Mutex<Log>>);
+
+#[derive(Default)]
+struct Log {
+    history: History,
+    file: Option<File>,
+    /// Where this journal and those of other sessions are.
+    folder: Option<PathBuf>,
+    /// Cells that run now, the innermost last (`:restore` runs others).
+    running: Vec<(usize, Instant)>,
+}
+
+impl Journal {
+    /// A journal on disk; its file is made when the first cell begins, and files of all but the
+    /// last twenty sessions are removed. Checkpoints that training saves are noted in it.
+    pub fn open(carrier: Carrier<'_>) -> Self {
+        Self::in_folder(file::folder(), carrier)
+    }
+
+    /// See [`Journal::open`]; without a folder nothing is kept on disk.
+    pub fn in_folder(folder: Option<PathBuf>, carrier: Carrier<'_>) -> Self {
+        let mut log = Log::default();
+        log.record(Event::opened(carrier));
+        log.file = folder.as_deref().map(File::in_folder);
+        log.folder = folder;
+        let journal = Self(Arc::new(Mutex::new(log)));
+        let log = Arc::downgrade(&journal.0);
+        saved::listen(move |path| {
+            if let Some(log) = log.upgrade() {
+                lock(&log).checkpoint(path);
+            }
+        });
+        journal
+    }
+
+    /// Called before a cell runs.
+    pub fn begin(&mut self, cell: usize, text: &str) {
+        let mut log = lock(&self.0);
+        log.running.push((cell, Instant::now()));
+        log.record(Event::Began { time: now(), cell, text: text.into() });
+    }
+
+    /// Called when it has ended.
+    pub fn end(&mut self, cell: usize, succeeded: bool) {
+        let mut log = lock(&self.0);
+        let Some(at) = log.running.iter().rposition(|(number, _)| *number == cell) else { return };
+        let (_, began) = log.running.remove(at);
+        let seconds = began.elapsed().as_secs_f64();
+        log.record(Event::Ended { cell, succeeded, seconds });
+    }
+
+    /// Called when the session forgot its variables: what ran before is no part of it any more.
+    pub fn restarted(&mut self) {
+        lock(&self.0).record(Event::Restarted { time: now() });
+    }
+
+    /// The session ends as it should. Dropping a journal does the same; a process that leaves
+    /// without dropping its session (the kernel) calls this.
+    pub fn close(&mut self) {
+        let mut log = lock(&self.0);
+        if let Some(mut file) = log.file.take() {
+            file.close(&Event::Closed { time: now() });
+        }
+    }
+
+    /// The cells so far, those that run now among them.
+    pub fn entries(&self) -> Vec<Entry> {
+        lock(&self.0).history.entries.clone()
+    }
+
+    /// The latest session whose process died without closing it, one like this session first: a
+    /// kernel of the same notebook, a REPL of the same folder.
+    pub fn crashed(&self) -> Option<Crashed> {
+        lock(&self.0).crashed()
+    }
+
+    /// What to say when a session starts and one like it has crashed, once for each crash.
+    pub fn offer(&self) -> Option<String> {
+        let log = lock(&self.0);
+        let crashed = log.crashed().filter(|c| c.concerns(&log.history.opened))?;
+        if crashed.was_offered() {
+            return None;
+        }
+        file::append(&crashed.path, &Event::Offered { time: now() });
+        Some(crashed.offer())
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // A panic that takes the session with it is a crash like any other.
+        if !std::thread::panicking() {
+            self.close();
+        }
+    }
+}
+
+impl Log {
+    fn crashed(&self) -> Option<Crashed> {
+        crashed::find(self.folder.as_deref()?, &self.history.opened)
+    }
+
+    fn record(&mut self, event: Event) {
+        if let Some(file) = &mut self.file
+            && let Err(e) = file.write(&self.history.opened, &event)
+        {
+            progress::note(format!(
+                "The journal of this session is not kept, :restore will not find it: {e}"
+            ));
+            self.file = None;
+        }
+        self.history.apply(event);
+    }
+
+    fn checkpoint(&mut self, path: &Path) {
+        let Some(&(cell, _)) = self.running.last() else { return };
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        self.record(Event::Saved { cell, checkpoint: path.display().to_string() });
+    }
+}
+
+fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_secs())
+}
+
+/// The working directory, for people and for comparing.
+fn here() -> String {
+    std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")).display().to_string()
+}

@@ -1,0 +1,82 @@
+//! `:save FILE`: the cells of a session as a script or a notebook.
+
+use std::path::Path;
+
+use super::history::{Entry, State};
+use crate::base::{Error, Result, files};
+use crate::host::Session;
+use crate::host::cell::Cell;
+use crate::host::notebook;
+
+/// Writes the session's cells to a `.rhai` script or an `.ipynb` notebook and says what was
+/// written. Cells that failed are in it as comments; so are, in a script, those that are no code
+/// of the language (`%%rust`, `:dep`). Questions and commands are left out.
+///
+/// # Errors
+/// Another extension; a file that cannot be written.
+pub fn save(session: &Session, path: &str) -> Result<String> {
+    let entries = session.journal.entries().into_iter();
+    let entries: Vec<Entry> =
+        entries.filter(|e| e.state != State::Running && e.builds_state()).collect();
+    let place = Path::new(path.trim());
+    let extension = place.extension().map(|e| e.to_string_lossy().to_lowercase());
+    let text = match extension.as_deref() {
+        Some("rhai") => script(&entries),
+        Some("ipynb") => cells(&entries)?,
+        other => {
+            return Err(Error::new("saving the session")
+                .expected("a file ending in .rhai (a script) or .ipynb (a notebook)")
+                .found(match other {
+                    _ if path.trim().is_empty() => "no file".into(),
+                    Some(other) => format!(".{other}"),
+                    None => format!("{path}, without an ending"),
+                })
+                .advice("As in :save analysis.rhai"));
+        }
+    };
+    files::write(place, text)?;
+    let failed = entries.iter().filter(|e| e.state == State::Failed).count();
+    let kept = entries.len() - failed;
+    let failed = match failed {
+        0 => String::new(),
+        n => format!("; {n} failed and are comments there"),
+    };
+    Ok(format!("{kept} cells are in {}{failed}.", place.display()))
+}
+
+fn script(entries: &[Entry]) -> String {
+    let mut text = format!("//! A session, saved by Spatia {}.\n", env!("CARGO_PKG_VERSION"));
+    for entry in entries {
+        let (code, why) = match entry.state {
+            State::Failed => (commented(&entry.text), " failed"),
+            _ => of_script(&entry.text),
+        };
+        text += &format!("\n// [{}]{why}\n{}\n", entry.number, code.trim_end());
+    }
+    text
+}
+
+/// A cell's text in a script, and why it is a comment there.
+fn of_script(text: &str) -> (String, &'static str) {
+    match Cell::parse(text) {
+        Cell::Code(code) => (code.to_owned(), ""),
+        Cell::Line { name: "time", rest } => (rest.to_owned(), ""),
+        Cell::Lead { first, rest, .. } => {
+            let (above, (below, why)) = (of_script(first), of_script(rest));
+            (format!("{}\n{below}", above.0.trim_end()), why)
+        }
+        _ => (commented(text), " is for sessions, not for scripts"),
+    }
+}
+
+fn cells(entries: &[Entry]) -> Result<String> {
+    let text = |e: &Entry| match e.state {
+        State::Failed => format!("// failed\n{}", commented(&e.text)),
+        _ => e.text.clone(),
+    };
+    notebook::of_cells(&entries.iter().map(text).collect::<Vec<_>>())
+}
+
+fn commented(text: &str) -> String {
+    text.lines().map(|l| format!("// {l}\n")).collect()
+}

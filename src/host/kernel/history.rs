@@ -1,0 +1,156 @@
+//! The cells of this session and of those before it, as `history_request` asks for them.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::message::{self, Message};
+use crate::base::files;
+
+/// Cells of earlier sessions that are kept.
+const KEPT: usize = 10_000;
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Entry {
+    session: i64,
+    line: usize,
+    input: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
+}
+
+pub struct History {
+    entries: Vec<Entry>,
+    session: i64,
+    /// Where new entries are appended; none where that is impossible.
+    file: Option<File>,
+}
+
+impl History {
+    /// The history of the user: `kernel_history.jsonl` in the folder of the state.
+    pub fn open(folder: Option<&Path>) -> Self {
+        let path = folder.map(|f| f.join("kernel_history.jsonl"));
+        let mut entries = path.as_deref().map(read).unwrap_or_default();
+        if entries.len() > 2 * KEPT
+            && let Some(path) = &path
+        {
+            entries.drain(..entries.len() - KEPT);
+            let lines: String = entries.iter().filter_map(line).collect();
+            // The longer file stays where that fails; nothing is lost.
+            files::write(path, lines).ok();
+        }
+        let session = entries.last().map_or(0, |e| e.session) + 1;
+        let file = path
+            .and_then(|p| OpenOptions::new().create(true).append(true).mode(0o600).open(p).ok());
+        Self { entries, session, file }
+    }
+
+    /// Keeps a cell that has run.
+    pub fn add(&mut self, number: usize, input: &str, output: Option<&str>) {
+        let output = output.map(str::to_owned);
+        let entry = Entry { session: self.session, line: number, input: input.into(), output };
+        if let (Some(file), Some(line)) = (&mut self.file, line(&entry)) {
+            // The history of this session answers even when it cannot be kept.
+            file.write_all(line.as_bytes()).ok();
+        }
+        self.entries.push(entry);
+    }
+
+    /// The content of `history_reply`.
+    pub fn answer(&self, request: &Message) -> Value {
+        let asked = message::content(request);
+        let most = asked["n"].as_u64().map_or(usize::MAX, |n| n as usize);
+        let found: Vec<&Entry> = match message::text(request, "hist_access_type") {
+            "range" => self.range(asked),
+            "search" => {
+                let unique = message::flag(request, "unique", false);
+                self.search(asked["pattern"].as_str().unwrap_or("*"), unique)
+            }
+            _ => self.entries.iter().collect(),
+        };
+        let output = message::flag(request, "output", false);
+        let last = found.len().saturating_sub(most);
+        let rows: Vec<Value> = found[last..].iter().map(|e| e.row(output)).collect();
+        json!({ "status": "ok", "history": rows })
+    }
+
+    /// Lines `start` up to but not including `stop` of a session; 0 is this one, -1 the one before.
+    fn range(&self, asked: &Value) -> Vec<&Entry> {
+        let session = match asked["session"].as_i64().unwrap_or(0) {
+            s if s > 0 => s,
+            back => self.session + back,
+        };
+        let start = asked["start"].as_i64().unwrap_or(0);
+        let stop = asked["stop"].as_i64().unwrap_or(i64::MAX);
+        let wanted = |e: &&Entry| {
+            e.session == session && (start..stop).contains(&i64::try_from(e.line).unwrap_or(0))
+        };
+        self.entries.iter().filter(wanted).collect()
+    }
+
+    /// Cells that match a pattern of `*` and `?`; of equal ones only the last where `unique`.
+    fn search(&self, pattern: &str, unique: bool) -> Vec<&Entry> {
+        let pattern: Vec<char> = pattern.chars().collect();
+        let matching = self.entries.iter().filter(|e| {
+            let text: Vec<char> = e.input.chars().collect();
+            matches(&pattern, &text)
+        });
+        if !unique {
+            return matching.collect();
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        let mut last: Vec<&Entry> = matching.rev().filter(|e| seen.insert(&e.input)).collect();
+        last.reverse();
+        last
+    }
+}
+
+impl Entry {
+    fn row(&self, output: bool) -> Value {
+        if output {
+            json!([self.session, self.line, [self.input, self.output]])
+        } else {
+            json!([self.session, self.line, self.input])
+        }
+    }
+}
+
+fn read(path: &Path) -> Vec<Entry> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    // A line that a crash cut short is passed over.
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+fn line(entry: &Entry) -> Option<String> {
+    serde_json::to_string(entry).ok().map(|line| line + "\n")
+}
+
+/// Whether a text is of a pattern in which `*` is any text and `?` any character.
+fn matches(pattern: &[char], text: &[char]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    // The last star, and the first character that it does not yet take.
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == text[t] => {
+                (p, t) = (p + 1, t + 1);
+            }
+            _ => match star {
+                Some((at, taken)) => {
+                    star = Some((at, taken + 1));
+                    (p, t) = (at + 1, taken + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}

@@ -1,0 +1,45 @@
+//! What the kernel says of itself.
+
+use serde_json::{Value, json};
+
+use super::message::PROTOCOL;
+use crate::host::info;
+
+/// The content of `kernel_info_reply`.
+pub fn reply() -> Value {
+    json!({
+        "status": "ok",
+        "protocol_version": PROTOCOL,
+        "implementation": "spatia",
+        "implementation_version": env!("CARGO_PKG_VERSION"),
+        "language_info": language(),
+        "banner": banner(),
+        "help_links": [
+            { "text": "The Rhai language", "url": "https://rhai.rs/book/" },
+        ],
+        "supported_features": [],
+        "debugger": false,
+    })
+}
+
+/// What notebooks keep of it in their metadata.
+pub fn language() -> Value {
+    json!({
+        "name": "rhai",
+        "version": info::locked("rhai"),
+        "mimetype": "text/x-rhai",
+        "file_extension": ".rhai",
+        // Neither knows Rhai; Rust is what its syntax was taken from.
+        "pygments_lexer": "rust",
+        "codemirror_mode": "rust",
+        "nbconvert_exporter": "script",
+    })
+}
+
+fn banner() -> String {
+    format!(
+        "Spatia {}: spatial transcriptomics and histology in Rhai\n\
+         ?name explains a function or a variable, :help lists the commands",
+        info::version()
+    )
+}

@@ -1,0 +1,177 @@
+//! What all clients hear: outputs, and whether the kernel is busy. One queue keeps the order.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use jupyter_zmq_client::{KernelIoPubXPubConnection, PeerIdentity, SubscriptionEvent};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
+use zeromq::{Socket as _, SocketEvent};
+
+use super::capture::Log;
+use super::message::{self, Message};
+
+/// Messages that may wait before whoever writes output has to wait, too.
+const BACKLOG: usize = 1_000;
+
+/// How long a client may take nothing at all before it loses its connection.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What clients need to find their way back after that: libzmq tries again every 0.1 s.
+const RECONNECTION: Duration = Duration::from_millis(500);
+
+enum Item {
+    Message(Box<Message>),
+    /// Answered when all before it is sent.
+    Mark(oneshot::Sender<()>),
+}
+
+/// Publishes, from any thread and without ever blocking.
+#[derive(Clone)]
+pub struct IoPub {
+    queue: mpsc::UnboundedSender<Item>,
+    waiting: Arc<Waiting>,
+}
+
+/// How many messages are not yet sent.
+#[derive(Default)]
+struct Waiting {
+    count: AtomicUsize,
+    lock: Mutex<()>,
+    fewer: Condvar,
+}
+
+impl Waiting {
+    fn sent(&self) {
+        if self.count.fetch_sub(1, Ordering::SeqCst) == BACKLOG {
+            drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+            self.fewer.notify_all();
+        }
+    }
+}
+
+impl IoPub {
+    /// A queue, and the task that empties it into the socket.
+    pub fn new(
+        socket: KernelIoPubXPubConnection,
+        log: Log,
+    ) -> (Self, impl Future<Output = ()> + Send) {
+        let (queue, items) = mpsc::unbounded_channel();
+        let waiting = Arc::new(Waiting::default());
+        let publisher = Publisher::new(socket, log, waiting.clone());
+        (Self { queue, waiting }, publisher.run(items))
+    }
+
+    /// Publishes a message; after the kernel's end nobody is there to hear it.
+    pub fn say(&self, kind: &str, content: Value, parent: Option<&Message>) {
+        let message = Box::new(message::published(kind, content, parent));
+        self.waiting.count.fetch_add(1, Ordering::SeqCst);
+        self.queue.send(Item::Message(message)).ok();
+    }
+
+    /// "busy" when a request is taken up, "idle" when all of its outputs are sent.
+    pub fn status(&self, state: &str, parent: Option<&Message>) {
+        self.say("status", json!({ "execution_state": state }), parent);
+    }
+
+    /// Waits until few messages are left, so that no cell can fill the memory with output.
+    pub fn room(&self) {
+        let mut guard = self.waiting.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.waiting.count.load(Ordering::SeqCst) >= BACKLOG {
+            guard = self.waiting.fewer.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits until everything said so far is handed to the system. Not for a task of the runtime.
+    pub fn flush(&self) {
+        let (mark, done) = oneshot::channel();
+        if self.queue.send(Item::Mark(mark)).is_ok() {
+            done.blocking_recv().ok();
+        }
+    }
+}
+
+struct Publisher {
+    socket: KernelIoPubXPubConnection,
+    /// The clients that have come since this was last asked.
+    come: Box<dyn FnMut() -> Vec<PeerIdentity> + Send>,
+    log: Log,
+    waiting: Arc<Waiting>,
+}
+
+impl Publisher {
+    fn new(mut socket: KernelIoPubXPubConnection, log: Log, waiting: Arc<Waiting>) -> Self {
+        let mut events = socket.socket.monitor();
+        let come = move || {
+            let events = std::iter::from_fn(|| events.try_recv().ok());
+            let accepted = events.filter_map(|event| match event {
+                SocketEvent::Accepted(_, peer) => Some(peer),
+                _ => None,
+            });
+            accepted.collect()
+        };
+        Self { socket, come: Box::new(come), log, waiting }
+    }
+
+    async fn run(mut self, mut items: mpsc::UnboundedReceiver<Item>) {
+        loop {
+            tokio::select! {
+                event = self.socket.recv_subscription() => self.subscription(event).await,
+                item = items.recv() => match item {
+                    Some(Item::Message(message)) => {
+                        self.send(*message).await;
+                        self.waiting.sent();
+                    }
+                    Some(Item::Mark(done)) => {
+                        done.send(()).ok();
+                    }
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// Tells a client that has subscribed that it hears all from now on.
+    async fn subscription(&mut self, event: jupyter_zmq_client::Result<SubscriptionEvent>) {
+        // Anything else is a client that leaves.
+        if let Ok(SubscriptionEvent::Subscribe(topic)) = event {
+            let content = json!({ "subscription": topic });
+            let mut hello = message::published("iopub_welcome", content, None);
+            hello.zmq_identities = vec![topic.into_bytes().into()];
+            self.send(hello).await;
+        }
+    }
+
+    /// Sends to every client. The socket waits for the slowest; one that has stopped altogether
+    /// must not stop the kernel, so all lose their connection and those alive come back. They may
+    /// then see this message twice, but miss none.
+    async fn send(&mut self, message: Message) {
+        let mut again = message.clone();
+        match timeout(PATIENCE, self.socket.send(message)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => self.log.line(format_args!("publishing: {e}")),
+            Err(_) => {
+                let took = PATIENCE.as_secs();
+                self.log.line(format_args!("a client took nothing for {took} s; all reconnect"));
+                self.reconnect().await;
+                // Clients take a message of the same name for an attack.
+                again.header.msg_id = uuid::Uuid::new_v4().to_string();
+                timeout(PATIENCE, self.socket.send(again)).await.ok();
+            }
+        }
+    }
+
+    async fn reconnect(&mut self) {
+        let backend = self.socket.socket.backend();
+        for peer in (self.come)() {
+            backend.peer_disconnected(&peer);
+        }
+        let until = Instant::now() + RECONNECTION;
+        while let Ok(event) = timeout_at(until, self.socket.recv_subscription()).await {
+            // The welcome is sent at once: nothing else is under way.
+            Box::pin(self.subscription(event)).await;
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Runs the cells of a notebook one after the other and keeps what they gave.
+
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::file::Notebook;
+use super::options::Options;
+use super::output::Piece;
+use super::page::Page;
+use super::progress::{Log, Shown};
+use crate::base::{Error, Kind, Result, files, interrupt, progress};
+use crate::host::journal::glimpse;
+use crate::host::kernel::{capture, execute};
+use crate::host::live::Live;
+use crate::host::session::{Effect, Said};
+use crate::host::{Exit, Session, signals};
+use crate::script::Failure;
+
+/// How often the file is written while cells run.
+const SAVING: Duration = Duration::from_secs(2);
+
+/// A notebook on its way.
+pub struct Runner {
+    notebook: Notebook,
+    session: Session,
+    page: Arc<Page>,
+    out: PathBuf,
+    allow_errors: bool,
+    pictures: bool,
+    timeout: Option<Duration>,
+    log: Log,
+}
+
+/// What a cell means for those behind it.
+enum Verdict {
+    Next,
+    /// Nothing behind it runs.
+    Stop(Exit),
+}
+
+impl Runner {
+    /// `page` is the console of `session`; what comes of it is written to `out`.
+    ///
+    /// # Errors
+    /// The system has no file descriptors left.
+    pub fn new(
+        notebook: Notebook,
+        session: Session,
+        page: Arc<Page>,
+        out: PathBuf,
+        options: &Options,
+    ) -> Result<Self> {
+        let failed = |e| Error::io("leading native output into the cells", e);
+        let log = Log::new().map_err(failed)?;
+        page.listen(capture::begin().map_err(failed)?.pipes, log.clone());
+        signals::tell_of_aborts();
+        let timeout = options.timeout.map(limit).transpose()?;
+        let (allow_errors, pictures) = (options.allow_errors, options.pictures);
+        Ok(Self { notebook, session, page, out, allow_errors, pictures, timeout, log })
+    }
+
+    /// Runs all cells, or those before the first that fails, and writes the notebook either way.
+    pub fn run(mut self) -> Exit {
+        let cell = Live::new(self.page.clone());
+        progress::install(Some(Arc::new(Shown { cell, log: self.log.clone() })));
+        let cells: Vec<(usize, String)> = (0..self.notebook.len())
+            .filter(|&i| !self.notebook.has_tag(i, "skip-execution"))
+            .filter_map(|i| Some((i, self.notebook.code(i)?)))
+            .collect();
+        for (index, _) in &cells {
+            self.set(*index, "execution_count", Value::Null);
+            self.set(*index, "outputs", json!([]));
+        }
+        let began = Instant::now();
+        let mut written = Instant::now();
+        let mut exit = Exit::Success;
+        for (n, (index, code)) in cells.iter().enumerate() {
+            self.log.say(&format!("{:>5} {}", format!("{}/{}", n + 1, cells.len()), glimpse(code)));
+            if let Verdict::Stop(with) = self.cell(*index, code) {
+                exit = with;
+                break;
+            }
+            if written.elapsed() > SAVING {
+                self.write().unwrap_or_else(|e| self.log.say(&format!("      not saved: {e}")));
+                written = Instant::now();
+            }
+        }
+        progress::install(None);
+        if let Err(e) = self.write() {
+            self.log.say(&format!("error: {e}"));
+            return Exit::Failure;
+        }
+        let took = began.elapsed().as_secs_f64();
+        self.log.say(&format!("      {:.1} s, written to {}", took, self.out.display()));
+        exit
+    }
+
+    fn cell(&mut self, index: usize, code: &str) -> Verdict {
+        self.page.begin(index);
+        let (said, timed_out) = self.timed(code);
+        self.page.end();
+        let count = self.session.count();
+        self.set(index, "execution_count", count.into());
+        match said {
+            Said { outcome: Err(failure), .. } => self.failed(index, &failure, timed_out),
+            Said { outcome: Ok(value), effect } => {
+                if let Some(bundle) = value {
+                    self.page.put(Piece::Result { bundle, count });
+                }
+                if effect == Some(Effect::Quit) {
+                    self.log.say("      the cell asked to quit: those behind it do not run");
+                    return Verdict::Stop(Exit::Success);
+                }
+                Verdict::Next
+            }
+        }
+    }
+
+    /// Runs a cell; true when it was stopped because it took too long.
+    fn timed(&mut self, code: &str) -> (Said, bool) {
+        let session = &mut self.session;
+        let mut run = || signals::while_running(|| session.cell(code));
+        let Some(limit) = self.timeout else { return (run(), false) };
+        let (over, ended) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let watch = scope.spawn(move || {
+                let late = ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
+                if late {
+                    interrupt::request();
+                }
+                late
+            });
+            let said = run();
+            drop(over);
+            (said, watch.join().unwrap_or(false))
+        })
+    }
+
+    fn failed(&mut self, index: usize, failure: &Failure, timed_out: bool) -> Verdict {
+        let traceback = self.session.traceback(failure);
+        let interrupted = failure.kind == Kind::Interrupted;
+        self.page.put(Piece::Error(execute::error(&self.session, failure)));
+        let (count, place) = (self.session.count(), index + 1);
+        let cell = format!("cell [{count}] (number {place} of {})", self.notebook.len());
+        if interrupted && !timed_out {
+            self.log.say(&format!("stopped in {cell}: {}", failure.message));
+            return Verdict::Stop(Exit::Interrupted);
+        }
+        if self.notebook.has_tag(index, "raises-exception") && !timed_out {
+            return Verdict::Next;
+        }
+        match self.timeout.filter(|_| interrupted) {
+            Some(limit) => self.log.say(&format!(
+                "error: {cell} took longer than the {} s of --timeout\n{traceback}",
+                limit.as_secs_f64()
+            )),
+            None => self.log.say(&format!("error: {cell} failed\n{traceback}")),
+        }
+        if self.allow_errors { Verdict::Next } else { Verdict::Stop(Exit::Failure) }
+    }
+
+    fn set(&mut self, index: usize, field: &str, value: Value) {
+        if let Some(cell) = self.notebook.cell_mut(index) {
+            cell.insert(field.into(), value);
+        }
+    }
+
+    /// Writes the notebook with the outputs so far.
+    fn write(&mut self) -> Result<()> {
+        if self.pictures {
+            self.page.keep_pictures();
+        }
+        for index in 0..self.notebook.len() {
+            let ran = self.notebook.cells()[index]["execution_count"].is_u64();
+            if ran && !self.notebook.has_tag(index, "skip-execution") {
+                self.set(index, "outputs", self.page.outputs(index));
+            }
+        }
+        files::write(&self.out, self.notebook.text()?)
+    }
+}
+
+fn limit(seconds: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        Error::new("reading --timeout").expected("seconds, as in 600").found(seconds.to_string())
+    })
+}

@@ -1,0 +1,50 @@
+//! Stands for the cells of Rust where Spatia was built without them.
+
+use std::path::PathBuf;
+
+use crate::base::Error;
+use crate::script::{Bundle, Console, Failure, Interpreter};
+
+/// Nothing to do: this program is no helper.
+pub fn hook() {}
+
+/// Nothing to do.
+pub fn use_program(_program: PathBuf) {}
+
+/// The Rust side of a session, which there is not.
+#[derive(Default)]
+pub struct Cells {}
+
+impl Cells {
+    /// # Errors
+    /// Always.
+    pub fn run(
+        &mut self,
+        _interpreter: &mut Interpreter,
+        _console: &dyn Console,
+        _name: &str,
+        _options: &str,
+        _code: &str,
+    ) -> Result<Option<Bundle>, Failure> {
+        Err(absent("running a cell of Rust"))
+    }
+
+    /// # Errors
+    /// Always.
+    pub fn command(
+        &mut self,
+        _console: &dyn Console,
+        name: &str,
+        _rest: &str,
+    ) -> Result<Option<Bundle>, Failure> {
+        Err(absent(&format!("running :{name}")))
+    }
+}
+
+fn absent(doing: &str) -> Failure {
+    Error::new(doing)
+        .expected("a Spatia built with cells of Rust")
+        .found("one built without")
+        .advice("Build it with `cargo build --release --features rust-cells`")
+        .into()
+}

@@ -1,0 +1,276 @@
+//! The Rust side of a session: what `%%rust` and evcxr's commands do.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use super::exchange::Exchange;
+use super::process::Helper;
+use super::protocol::{Done, Trouble};
+use super::{HELPER, content, faults, helper, runtime};
+use crate::base::{Error, Kind, Result, nearest, progress};
+use crate::script::{Bundle, Console, Failure, Interpreter, Place};
+
+/// The program that can be a helper.
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// What `main` calls before anything else: where this process was started as a helper, or as what
+/// runs the code of cells, this does not return.
+pub fn hook() {
+    if std::env::var_os("EVCXR_IS_RUNTIME").is_some() {
+        // The helper's end is the runtime's, whatever code runs in it.
+        // SAFETY: sets what signal the system sends here, and an environment that only this thread
+        // reads yet: evcxr asks for stacks, whose lines are those of its own code.
+        unsafe {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            std::env::remove_var("RUST_BACKTRACE");
+        }
+        // Without the watch cells run, and their panics are no errors.
+        runtime::watch().ok();
+    }
+    evcxr::runtime_hook();
+    if std::env::args_os().nth(1).is_some_and(|a| a == HELPER) {
+        helper::serve();
+    }
+    if let Ok(program) = std::env::current_exe() {
+        use_program(program);
+    }
+}
+
+/// Says which program calls [`hook`] first, where it is not this one: tests.
+pub fn use_program(program: PathBuf) {
+    PROGRAM.set(program).ok();
+}
+
+/// What `%%rust` is followed by.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Options {
+    given: Vec<String>,
+    returned: Vec<String>,
+}
+
+impl Options {
+    fn parse(text: &str) -> Result<Self> {
+        let mut options = Self::default();
+        let mut words = text.split_whitespace();
+        while let Some(word) = words.next() {
+            let list = match word.get(..2) {
+                Some("-i") => &mut options.given,
+                Some("-o") => &mut options.returned,
+                _ => return Err(Self::refuse(word)),
+            };
+            let names = match &word[2..] {
+                "" => words.next().ok_or_else(|| Self::refuse(word))?,
+                names => names,
+            };
+            list.extend(names.split(',').filter(|n| !n.is_empty()).map(str::to_owned));
+        }
+        Ok(options)
+    }
+
+    fn refuse(word: &str) -> Error {
+        Error::new("reading the options of %%rust")
+            .expected(
+                "-i NAMES, which the cell gets of the session, and -o NAMES, which it gives back",
+            )
+            .found(format!("'{word}'"))
+            .advice("As in `%%rust -i counts,k -o scores`")
+    }
+}
+
+/// The Rust side of a session; its helper starts with the first cell.
+#[derive(Default)]
+pub struct Cells {
+    helper: Option<Helper>,
+    exchange: Option<Exchange>,
+    /// The variables of the Rust cells and their types.
+    variables: BTreeMap<String, String>,
+}
+
+impl Cells {
+    /// Runs one cell, called `name` in messages: `options` is what follows `%%rust` on its line.
+    ///
+    /// # Errors
+    /// What rustc says, at the cell's line; a panic of the code or its end; no Rust on this machine; a
+    /// variable that cannot go over.
+    pub fn run(
+        &mut self,
+        interpreter: &mut Interpreter,
+        console: &dyn Console,
+        name: &str,
+        options: &str,
+        code: &str,
+    ) -> std::result::Result<Option<Bundle>, Failure> {
+        interpreter.remember(name, &format!("%%rust {options}\n{code}"));
+        let Options { given, returned } = Options::parse(options)?;
+        if !given.is_empty() {
+            let crates = self.helper()?.folder().to_owned();
+            let exchange = self.exchange()?;
+            let handed = given.iter().map(|n| exchange.give(interpreter, n));
+            let load = exchange.load(&crates, &handed.collect::<Result<Vec<_>>>()?)?;
+            self.execute(console, &load)
+                .map_err(|t| failure(t, "", "", 1, "handing variables to a Rust cell"))?;
+        }
+        // The line of `%%rust` is the cell's first.
+        let done =
+            self.execute(console, code).map_err(|t| failure(t, name, code, 2, "running Rust"))?;
+        if !returned.is_empty() {
+            let mut wanted = Vec::new();
+            for n in &returned {
+                let known = self.variables.keys().map(String::as_str);
+                let found = self.variables.get(n).ok_or_else(|| {
+                    Error::new(format!("bringing back '{n}' of a Rust cell"))
+                        .kind(Kind::Missing)
+                        .expected("a Rust variable")
+                        .found("none of that name")
+                        .advice(nearest::advice(n, known))
+                })?;
+                wanted.push((n.clone(), found.clone()));
+            }
+            let crates = self.helper()?.folder().to_owned();
+            let (save, files) = self.exchange()?.save(&crates, &wanted)?;
+            if let Err(trouble) = self.execute(console, &save) {
+                return Err(untaken(trouble, &wanted));
+            }
+            for (n, file) in returned.iter().zip(&files) {
+                interpreter.import(n, file)?;
+            }
+        }
+        Ok(shown(done))
+    }
+
+    /// `:dep NAME = ...`, and the other commands that are evcxr's own.
+    ///
+    /// # Errors
+    /// What cargo says; a command that evcxr does not know.
+    pub fn command(
+        &mut self,
+        console: &dyn Console,
+        name: &str,
+        rest: &str,
+    ) -> std::result::Result<Option<Bundle>, Failure> {
+        let line = format!(":{name} {rest}");
+        let line = line.trim();
+        // evcxr would end the helper without a word.
+        if name == "quit" {
+            (self.helper, self.variables) = (None, BTreeMap::new());
+            return Ok(None);
+        }
+        self.execute(console, line)
+            .map(shown)
+            .map_err(|t| failure(t, "", line, 1, "running a command of evcxr"))
+    }
+
+    fn execute(&mut self, console: &dyn Console, code: &str) -> std::result::Result<Done, Trouble> {
+        let helper = self.helper().map_err(|e| Trouble::Start(e.to_string()))?;
+        let outcome = helper.run(code, console);
+        // evcxr outlives the end of the code; a helper that could not start is about to end.
+        let ended = !helper.alive() || matches!(outcome, Err(Trouble::Start(_)));
+        match &outcome {
+            Ok(done) => self.variables.clone_from(&done.variables),
+            Err(Trouble::Lost(_) | Trouble::Start(_) | Trouble::Interrupted { lost: true }) => {
+                self.variables.clear();
+            }
+            Err(_) => {}
+        }
+        if ended {
+            self.helper = None;
+        }
+        outcome
+    }
+
+    fn helper(&mut self) -> Result<&mut Helper> {
+        if let Some(helper) = self.helper.take_if(|h| h.alive()) {
+            return Ok(self.helper.insert(helper));
+        }
+        let program = PROGRAM.get().ok_or_else(|| {
+            Error::new("starting the helper for Rust cells")
+                .expected("the program `spatia`")
+                .found("another that uses its library")
+        })?;
+        let helper = Helper::start(program)?;
+        progress::note(
+            "Rust cells: starting; the first one takes some seconds, and crates are built when first used",
+        );
+        Ok(self.helper.insert(helper))
+    }
+
+    fn exchange(&mut self) -> Result<&mut Exchange> {
+        if self.exchange.is_none() {
+            self.exchange = Some(Exchange::new()?);
+        }
+        self.exchange.as_mut().ok_or_else(|| Error::new("making a folder for variables"))
+    }
+}
+
+fn shown(done: Done) -> Option<Bundle> {
+    let mut contents = done.contents;
+    if let Some(seconds) = done.seconds {
+        let text = contents.entry("text/plain".into()).or_default();
+        let line = if text.is_empty() { "" } else { "\n" };
+        text.push_str(&format!("{line}took {:.0} ms", 1000.0 * seconds));
+    }
+    if let Some(text) = contents.get_mut("text/plain") {
+        text.truncate(text.trim_end_matches('\n').len());
+    }
+    (!contents.is_empty()).then(|| content::bundle(contents))
+}
+
+/// What went wrong in `code`, whose first line is line `first` of the cell called `name`.
+fn failure(trouble: Trouble, name: &str, code: &str, first: usize, doing: &str) -> Failure {
+    const FRESH: &str = "The variables of the Rust cells are lost; the next one starts afresh";
+    let error = match trouble {
+        Trouble::Faults(all) if !name.is_empty() => {
+            let message = faults::render(&all, name, code, first);
+            return Failure { message: with_hint(message), ..Failure::default() };
+        }
+        Trouble::Faults(all) => {
+            let messages: Vec<String> = all.into_iter().map(|f| f.message).collect();
+            Error::new(doing).found(with_hint(messages.join("; ")))
+        }
+        Trouble::Raised { message, at } => {
+            let at = at.filter(|_| !name.is_empty());
+            let place = at.map(|(line, column)| Place {
+                source: name.into(),
+                line: line + first - 1,
+                column,
+            });
+            return Failure { message, place: place.unwrap_or_default(), ..Failure::default() };
+        }
+        Trouble::Lost(message) => Error::new(doing).found(message).advice(FRESH),
+        Trouble::Start(message) | Trouble::Other(message) => {
+            return Failure { message: with_hint(message), ..Failure::default() };
+        }
+        Trouble::Interrupted { lost } => {
+            let error = Error::interrupted(doing);
+            if lost { error.advice(FRESH) } else { error }
+        }
+    };
+    error.into()
+}
+
+/// Adds what to do where cargo found no network.
+fn with_hint(message: String) -> String {
+    const SIGNS: [&str; 5] =
+        ["failed to download", "Could not resolve host", "network", "Couldn't connect", "spurious"];
+    if SIGNS.iter().any(|s| message.contains(s)) {
+        return format!(
+            "{message}\nhelp: without a network, `:offline 1` takes crates that this machine has already"
+        );
+    }
+    message
+}
+
+/// A variable that the session does not take.
+fn untaken(trouble: Trouble, wanted: &[(String, String)]) -> Failure {
+    let refused = matches!(&trouble, Trouble::Faults(faults) if faults.iter().any(|f| f.code.as_deref() == Some("E0277")));
+    if !refused {
+        return failure(trouble, "", "", 1, "bringing back variables of a Rust cell");
+    }
+    let types: Vec<String> = wanted.iter().map(|(n, t)| format!("{n}: {t}")).collect();
+    Error::new("bringing back variables of a Rust cell")
+        .expected("numbers, texts, vectors and maps of them, serde_json::Value, ndarray arrays, Table, Csr")
+        .found(types.join(", "))
+        .advice("Turn it into one of these in the cell")
+        .into()
+}

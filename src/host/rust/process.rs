@@ -1,0 +1,228 @@
+//! The session's end of the helper: it is started with the first cell, and ended by a cell that
+//! cannot be stopped otherwise.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use super::content::bundle;
+use super::processes;
+use super::protocol::{Done, Event, Request, Trouble};
+use crate::base::{Error, Result, interrupt, progress};
+use crate::script::{Console, Output};
+
+/// How often the user's wish to stop is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long the helper has to stop what it does before it is ended itself.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+pub struct Helper {
+    child: Child,
+    requests: ChildStdin,
+    events: Receiver<Event>,
+    /// Held while the helper lives, so that no other session builds in its folder.
+    _folder: Folder,
+}
+
+impl Helper {
+    /// Starts `program` as the helper.
+    ///
+    /// # Errors
+    /// No cargo, no folder to build in, no process.
+    pub fn start(program: &Path) -> Result<Self> {
+        let doing = "starting the helper for Rust cells";
+        needs_cargo()?;
+        let folder = Folder::take()?;
+        let mut command = Command::new(program);
+        command.arg(super::HELPER).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if std::env::var_os("EVCXR_TMPDIR").is_none() {
+            command.env("EVCXR_TMPDIR", &folder.path);
+        }
+        let mut child = command.spawn().map_err(|e| Error::io(doing, e))?;
+        let lost = || Error::new(doing).found("a process without its pipes");
+        let requests = child.stdin.take().ok_or_else(lost)?;
+        let stdout = child.stdout.take().ok_or_else(lost)?;
+        let stderr = child.stderr.take().ok_or_else(lost)?;
+        let (sender, events) = mpsc::channel();
+        let said = sender.clone();
+        std::thread::spawn(move || {
+            read(stdout, &sender, |line| match serde_json::from_str(&line) {
+                Ok(event) => event,
+                Err(_) => Event::Stdout(line + "\n"),
+            })
+        });
+        std::thread::spawn(move || {
+            read(stderr, &said, |line| match line.trim().split_once(' ') {
+                Some(("Compiling", name)) => Event::Note(format!("Rust: compiling {name}")),
+                _ => Event::Stderr(line + "\n"),
+            })
+        });
+        Ok(Self { child, requests, events, _folder: folder })
+    }
+
+    /// Where crates of ours may lie for its cells: the same place in every session, so that they
+    /// are built once.
+    pub fn folder(&self) -> &Path {
+        &self._folder.path
+    }
+
+    /// Compiles and runs code; what it says goes to `console` while it runs.
+    pub fn run(&mut self, code: &str, console: &dyn Console) -> std::result::Result<Done, Trouble> {
+        let sent = self.send(&Request::Run(code.into()));
+        let mut stopping: Option<Instant> = None;
+        loop {
+            if sent.is_err() {
+                break Err(self.lost());
+            }
+            if interrupt::requested() && stopping.is_none() {
+                stopping = Some(Instant::now());
+                self.send(&Request::Interrupt).ok();
+            }
+            if stopping.is_some_and(|since| since.elapsed() > PATIENCE) {
+                self.end();
+                break Err(Trouble::Interrupted { lost: true });
+            }
+            match self.events.recv_timeout(LOOK) {
+                Ok(Event::Stdout(text)) => console.output(Output::Stdout(text)),
+                Ok(Event::Stderr(text)) => console.output(Output::Stderr(text)),
+                Ok(Event::Display(forms)) => console.output(Output::Display {
+                    bundle: bundle(forms),
+                    id: None,
+                    update: false,
+                }),
+                Ok(Event::Note(text)) => progress::note(text),
+                Ok(Event::Ask { prompt, secret }) => {
+                    // Nobody to answer: the code gets an empty line, as from evcxr itself.
+                    let answer = console.input(&prompt, secret).unwrap_or_default();
+                    self.send(&Request::Answer(answer)).ok();
+                }
+                Ok(Event::Done(done)) => break Ok(done),
+                Ok(Event::Failed(trouble)) if stopping.is_some() => {
+                    let lost = matches!(trouble, Trouble::Lost(_) | Trouble::Start(_));
+                    break Err(Trouble::Interrupted { lost });
+                }
+                Ok(Event::Failed(trouble)) => break Err(trouble),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) if stopping.is_some() => {
+                    break Err(Trouble::Interrupted { lost: true });
+                }
+                Err(RecvTimeoutError::Disconnected) => break Err(self.lost()),
+            }
+        }
+    }
+
+    /// Whether another cell can run in it.
+    pub fn alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    fn send(&mut self, request: &Request) -> std::io::Result<()> {
+        writeln!(self.requests, "{}", serde_json::to_string(request)?)?;
+        self.requests.flush()
+    }
+
+    fn lost(&mut self) -> Trouble {
+        self.end();
+        let status = self.child.wait().map_or_else(|e| e.to_string(), |s| s.to_string());
+        Trouble::Lost(format!("the helper ended with {status}"))
+    }
+
+    /// Ends the helper, the compiler and the code.
+    fn end(&mut self) {
+        let runtimes = processes::descendants(self.child.id(), None);
+        processes::end_group(self.child.id());
+        runtimes.into_iter().for_each(processes::end);
+        self.child.wait().ok();
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn read(from: impl Read, to: &Sender<Event>, event: impl Fn(String) -> Event) {
+    let mut lines = BufReader::new(from);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+        let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned();
+        if to.send(event(text)).is_err() {
+            return;
+        }
+        line.clear();
+    }
+}
+
+fn needs_cargo() -> Result<()> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let here = |tool: &str| std::env::split_paths(&folders).any(|f| f.join(tool).is_file());
+    let missing: Vec<&str> = ["cargo", "rustc", "cc"].into_iter().filter(|t| !here(t)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new("starting the helper for Rust cells")
+        .expected("cargo, rustc and a C compiler on the PATH")
+        .found(format!("no {}", missing.join(", no ")))
+        .advice(
+            "Rust cells are compiled on this machine: install Rust with rustup, or your system's \
+             packages (Debian: apt install cargo gcc); the session goes on without",
+        ))
+}
+
+/// A folder that helpers build in, kept from session to session with what they have built.
+struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// The first that no other session holds, `$XDG_CACHE_HOME/spatia/rust/0` and on.
+    fn take() -> Result<Self> {
+        let failed = |path: &Path, e| Error::io(format!("making {}", path.display()), e);
+        let given =
+            |name| std::env::var_os(name).map(PathBuf::from).filter(|p: &PathBuf| p.is_absolute());
+        let cache = given("XDG_CACHE_HOME").or_else(|| Some(given("HOME")?.join(".cache")));
+        // Not in a folder that all users write to: what is built there is run.
+        let cache = cache.ok_or_else(|| {
+            Error::new("finding a folder to build Rust cells in")
+                .expected("HOME or XDG_CACHE_HOME with the full path of a folder of yours")
+                .found("neither")
+                .advice(
+                    "Set one before Spatia starts, as in `export XDG_CACHE_HOME=/data/me/cache`",
+                )
+        })?;
+        let root = cache.join("spatia/rust");
+        fs::create_dir_all(&root).map_err(|e| failed(&root, e))?;
+        for n in 0..100 {
+            let path = root.join(n.to_string());
+            let lock = root.join(format!("{n}.lock"));
+            let file = File::options().create(true).append(true).open(&lock);
+            let file = file.map_err(|e| failed(&lock, e))?;
+            if file.try_lock().is_ok() {
+                fs::create_dir_all(&path).map_err(|e| failed(&path, e))?;
+                forget_cells(&path);
+                return Ok(Self { path, _lock: file });
+            }
+        }
+        Err(Error::new("finding a folder to build in").found("a hundred that other sessions hold"))
+    }
+}
+
+/// Removes what earlier sessions' cells were compiled to; what crates were, stays.
+fn forget_cells(folder: &Path) {
+    let Ok(targets) = fs::read_dir(folder.join("target")) else { return };
+    for target in targets.filter_map(std::result::Result::ok) {
+        let Ok(files) = fs::read_dir(target.path().join("debug")) else { continue };
+        for file in files.filter_map(std::result::Result::ok) {
+            if file.file_name().to_string_lossy().starts_with("libcode_") {
+                fs::remove_file(file.path()).ok();
+            }
+        }
+    }
+}

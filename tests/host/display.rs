@@ -1,0 +1,433 @@
+//! What values look like: MIME bundles, JSON, Vega-Lite, and progress that renews itself.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use spatia::base::progress::{Sink, Step};
+use spatia::host::Session;
+use spatia::host::live::Live;
+use spatia::script::{Bundle, Curves, Output};
+
+use crate::common::Recorder;
+
+const VEGA: &str = "application/vnd.vegalite.v5+json";
+
+fn session() -> Session {
+    let mut session = Session::new(Recorder::new());
+    let prepared = "let ds = sim::tissue(#{ spots: 60, genes: 40, domains: 3, seed: 1 })
+        let g = graph::knn(ds, #{ k: 6 })
+        let model = models::gvae(ds, #{ hidden_dim: 8, latent_dim: 2, num_heads: 1, device: \"cpu\" })
+        let run = train::fit(model, ds, g, #{ epochs: 3 })";
+    session.cell(prepared).outcome.unwrap();
+    session
+}
+
+#[track_caller]
+fn bundle(session: &mut Session, code: &str) -> Bundle {
+    session.cell(code).outcome.unwrap_or_else(|f| panic!("{code}: {}", f.message)).unwrap()
+}
+
+#[track_caller]
+fn text(bundle: &Bundle, mime: &str) -> String {
+    let content = bundle.data.get(mime).unwrap_or_else(|| panic!("no {mime}"));
+    content.as_str().unwrap().to_owned()
+}
+
+#[test]
+fn every_object_has_text_json_and_forms_that_do_not_fight() {
+    let folder = tempfile::tempdir().unwrap();
+    crate::fixtures::all(folder.path());
+    let mut session = session();
+    let slide = folder.path().join("slide.ome.tif").display().to_string();
+    session.cell(&format!("let slide = image::open(\"{slide}\")")).outcome.unwrap();
+    session
+        .cell("let error = (); try { data::read(\"nowhere.h5ad\") } catch (e) { error = e }")
+        .outcome
+        .unwrap();
+    let html = [
+        "ds",
+        "ds.obs",
+        "ds.var",
+        "ds.obsm",
+        "ds.layers",
+        "ds.obsp",
+        "ds.uns",
+        "ds.obs[\"purity\"]",
+        "ds.obs[\"domain_true\"]",
+        "ds.obs.table()",
+        "ds.obsm[\"spatial\"]",
+        "g",
+        "model",
+        "run",
+        "slide",
+    ];
+    let others = [
+        "ds.x",
+        "slide.thumbnail(64)",
+        "plot::spatial(ds, \"purity\")",
+        "error",
+        "#{ a: ds, b: [g] }",
+        "[1, 2]",
+    ];
+    for code in html.iter().chain(&others) {
+        let b = bundle(&mut session, code);
+        assert!(b.plain().len() > 5, "{code}: {:?}", b.plain());
+        assert_eq!(b.data.contains_key("text/html"), html.contains(code), "{code}");
+        assert!(
+            !(b.data.contains_key("text/html") && b.data.contains_key(VEGA)),
+            "{code}: HTML would hide the plot"
+        );
+        if let Some(page) = b.data.get("text/html").and_then(Value::as_str) {
+            for foreign in ["<script", "http:", "https:", "@import", "url("] {
+                let page = page.replace("http://www.w3.org/", "");
+                assert!(!page.contains(foreign), "{code} has {foreign}");
+            }
+            assert_eq!(page.matches("<div").count(), page.matches("</div>").count(), "{code}");
+            assert_eq!(page.matches("<tr").count(), page.matches("</tr>").count(), "{code}");
+        }
+        let json = bundle(&mut session, &format!("({code}).to_json()")).plain().to_owned();
+        let json: String = serde_json::from_str(&json).unwrap();
+        let parsed: Value = serde_json::from_str(&json).unwrap_or_else(|e| panic!("{code}: {e}"));
+        assert!(parsed.is_object() || parsed.is_array(), "{code}: {json}");
+        let forms =
+            bundle(&mut session, &format!("({code}).mime_bundle().keys()")).plain().to_owned();
+        for mime in b.data.keys() {
+            assert!(forms.contains(mime), "{code}: {mime} not in {forms}");
+        }
+    }
+}
+
+#[test]
+fn json_holds_the_data() {
+    let mut session = session();
+    let mut parsed = |code: &str| -> Value {
+        let text = bundle(&mut session, &format!("{code}.to_json()")).plain().to_owned();
+        serde_json::from_str(&serde_json::from_str::<String>(&text).unwrap()).unwrap()
+    };
+    let ds = parsed("ds");
+    assert_eq!((&ds["n_obs"], &ds["n_vars"]), (&60.into(), &40.into()));
+    assert_eq!(ds["obs"]["domain_true"], "categories");
+    assert_eq!(parsed("ds.obs.table()")[3]["domain_true"], parsed("ds.obs[\"domain_true\"]")[3]);
+    let t = parsed("ds.obsm[\"spatial\"]");
+    assert_eq!((t.as_array().unwrap().len(), t[0].as_array().unwrap().len()), (60, 2));
+    assert_eq!(
+        parsed("tensor([[1, 2, 3], [4, 5, 6]])"),
+        serde_json::json!([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    );
+    let some = "ds.obs.table().with_column(\"v\", \"CASE WHEN purity < 0.6 THEN NULL ELSE 1.5 END\")[\"v\"]";
+    for code in [some.to_owned(), format!("{some}.to_tensor()")] {
+        let values = parsed(&code);
+        let missing = values.as_array().unwrap().iter().filter(|v| v.is_null()).count();
+        assert_eq!((missing, &values[0]), (3, &1.5.into()), "{code}");
+    }
+    assert_eq!(parsed("#{ deep: [#{ t: tensor([7]) }] }")["deep"][0]["t"][0], 7.0);
+    assert_eq!(parsed("run")["history"][2]["epoch"], 3.0);
+    assert_eq!(parsed("g")["n_spots"], 60);
+    assert!(parsed("model")["parameters"].as_u64().unwrap() > 100);
+}
+
+#[test]
+fn what_is_hostile_in_names_is_text() {
+    let mut session = session();
+    let code = "ds.obs[\"<script>alert(1)</script>\"] = ds.obs[\"purity\"]
+        let bad = []; for i in 0..60 { bad.push(\"<img src=x onerror=alert(1)>\\u001b[31m\\n\") }
+        ds.obs[\"bad\"] = bad
+        ds.uns[\"<b>\"] = \"<i>\"";
+    session.cell(code).outcome.unwrap();
+    for code in ["ds", "ds.obs", "ds.obs.table()", "ds.obs[\"bad\"]", "ds.uns"] {
+        let b = bundle(&mut session, code);
+        let page = text(&b, "text/html");
+        for tag in ["<script", "<img", "<i>", "<b>"] {
+            assert!(!page.contains(tag), "{code} has {tag}");
+        }
+        assert!(!b.plain().contains('\u{1b}'), "{code}: a terminal would obey");
+    }
+    assert!(text(&bundle(&mut session, "ds.obs[\"bad\"]"), "text/html").contains("&lt;img"));
+    let figure = bundle(&mut session, "plot::spatial(ds, \"<script>alert(1)</script>\")");
+    let title = &spots(&figure.data[VEGA])["encoding"]["color"]["legend"]["title"];
+    assert!(title.to_string().contains("<script>"), "Vega draws text, not HTML: {title}");
+}
+
+#[test]
+fn tables_say_what_they_leave_out() {
+    let mut session = session();
+    let whole = bundle(&mut session, "ds.obs.table().head(20)").plain().to_owned();
+    assert!(!whole.contains("more rows"), "{whole}");
+    let t = bundle(&mut session, "ds.obs");
+    for shown in [t.plain().to_owned(), text(&t, "text/html")] {
+        assert!(shown.contains("… 45 more rows"), "{shown}");
+        assert!(shown.contains("spot01") && shown.contains("spot60") && !shown.contains("spot30"));
+    }
+    assert!(t.plain().starts_with("obs, 60 spots x 5 columns"), "{}", t.plain());
+    // Columns that have no room are named, and no line is wider than a page.
+    session
+        .cell("for i in 0..40 { ds.obs[\"column_\" + i] = ds.obs[\"purity\"] }")
+        .outcome
+        .unwrap();
+    let wide = bundle(&mut session, "ds.obs");
+    let most = wide.plain().lines().map(|l| l.chars().count()).max().unwrap();
+    assert!(most <= 100, "{most}\n{}", wide.plain());
+    assert!(wide.plain().contains("more columns: "), "{}", wide.plain());
+    assert!(text(&wide, "text/html").contains("… 16 more columns: "));
+}
+
+#[test]
+fn numbers_of_a_column_keep_what_matters() {
+    let mut session = session();
+    let mut shown = |values: &str| -> Vec<String> {
+        let code = format!("let t = data::table(#{{ v: {values} }}); t");
+        let text = bundle(&mut session, &code).plain().to_owned();
+        text.lines().skip(4).map(|l| l.trim().to_owned()).collect()
+    };
+    assert_eq!(shown("[1.0, 2.0, 30.0]"), ["1.0", "2.0", "30.0"]);
+    assert_eq!(shown("[0.5, 0.25, 812.125]"), ["0.50", "0.25", "812.12"]);
+    assert_eq!(shown("[1e-30, 0.5]"), ["1.000e-30", "0.5"]);
+    assert_eq!(shown("[1, 20, 300]"), ["1", "20", "300"]);
+}
+
+/// The layer of a Vega-Lite map that has the zoom: its spots.
+fn spots(spec: &Value) -> &Value {
+    let layers = spec["layer"].as_array().unwrap();
+    layers.iter().find(|l| l["params"].is_array()).unwrap()
+}
+
+#[test]
+fn a_map_in_vega_lite_has_equal_steps_y_downwards_and_the_values() {
+    let mut session = session();
+    let b = bundle(&mut session, "plot::spatial(ds, \"domain_true\", #{ title: \"tissue\" })");
+    let mimes: Vec<&String> = b.data.keys().collect();
+    assert_eq!(mimes, ["text/plain", "image/png", VEGA]);
+    let png = image::load_from_memory(&b.png().unwrap()).unwrap();
+    assert_eq!(b.metadata["image/png"]["width"], png.width() / 2, "two pixels for one of the page");
+    let spec = &b.data[VEGA];
+    assert_eq!(spec["title"], "tissue");
+    let layer = spots(spec);
+    let domain = |axis: &str| -> [f64; 2] {
+        serde_json::from_value(layer["encoding"][axis]["scale"]["domain"].clone()).unwrap()
+    };
+    let ([x0, x1], [y0, y1]) = (domain("x"), domain("y"));
+    assert!(x1 > x0 && y1 < y0, "y runs downwards");
+    let per = |axis: &str, span: f64| spec[axis].as_f64().unwrap() / span;
+    let (across, down) = (per("width", x1 - x0), per("height", y0 - y1));
+    assert!((across / down - 1.0).abs() < 0.01, "{across} {down}");
+    // One row of arrays, all of the spots in each.
+    let row = &layer["data"]["values"][0];
+    for field in ["x", "y", "c", "s"] {
+        assert_eq!(row[field].as_array().unwrap().len(), 60, "{field}");
+    }
+    assert_eq!(layer["transform"][0]["flatten"], serde_json::json!(["x", "y", "c", "s"]));
+    assert_eq!(
+        spec["params"].as_array().unwrap().last().unwrap()["value"],
+        serde_json::json!(["D1", "D2", "D3"])
+    );
+    let colour = &layer["encoding"]["color"]["scale"];
+    assert_eq!(colour["domain"], serde_json::json!(["D1", "D2", "D3"]));
+    assert_eq!(colour["range"], serde_json::json!(["#e69f00", "#56b4e9", "#009e73"]));
+    let params = layer["params"].as_array().unwrap();
+    assert!(
+        params.iter().any(|p| p["bind"] == "scales")
+            && params.iter().any(|p| p["bind"] == "legend")
+    );
+    assert_eq!(layer["encoding"]["tooltip"][0]["title"], "spot");
+    assert_eq!(layer["encoding"]["tooltip"][1]["title"], "domain_true");
+    let text = spec.to_string();
+    assert!(text.contains("µm") && text.contains("60 spots"), "a scale bar and the count");
+    assert!(!text.contains("NaN") && !text.contains("inf"));
+}
+
+#[test]
+fn missing_values_are_grey_and_values_beyond_the_scale_are_counted() {
+    let mut session = session();
+    let code =
+        "let t = ds.obs.table().with_column(\"v\", \"CASE WHEN purity < 0.6 THEN NULL WHEN purity = max(purity) THEN 99 ELSE 0.5 END\")
+        ds.obs[\"v\"] = t[\"v\"]
+        plot::spatial(ds, \"v\", #{ limits: [0.0, 1.0] })";
+    let b = bundle(&mut session, code);
+    let layers = b.data[VEGA]["layer"].as_array().unwrap();
+    let grey = layers.iter().find(|l| l["encoding"]["color"]["datum"] == "missing (3)").unwrap();
+    assert_eq!(grey["encoding"]["color"]["scale"]["range"], serde_json::json!(["#cdcdcd"]));
+    assert_eq!(grey["data"]["values"][0]["x"].as_array().unwrap().len(), 3);
+    let known = spots(&b.data[VEGA]);
+    assert_eq!(known["data"]["values"][0]["v"].as_array().unwrap().len(), 57);
+    let scale = &known["encoding"]["color"]["scale"];
+    assert_eq!(
+        (scale["domain"][0].as_f64(), scale["range"][0].as_str()),
+        (Some(0.0), Some("#440154"))
+    );
+    assert_eq!(scale["domain"].as_array().unwrap().len(), scale["range"].as_array().unwrap().len());
+    assert_eq!(
+        known["encoding"]["color"]["legend"]["title"],
+        serde_json::json!(["v", "1 above the scale"])
+    );
+}
+
+#[test]
+fn more_than_five_thousand_points_are_a_picture() {
+    let mut session = Session::new(Recorder::new());
+    let b = bundle(
+        &mut session,
+        "let ds = sim::tissue(#{ spots: 5200, genes: 5, domains: 3, seed: 1 })
+        plot::spatial(ds, \"domain_true\")",
+    );
+    let mimes: Vec<&String> = b.data.keys().collect();
+    assert_eq!(mimes, ["text/plain", "image/png", "image/svg+xml"]);
+    let svg = text(&b, "image/svg+xml");
+    assert!(svg.contains("<image") && !svg.contains("<circle cx=\"0\""), "spots are one picture");
+    assert!(svg.matches("<circle").count() < 50);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("map.json").display().to_string();
+    let said = session.cell(&format!("plot::spatial(ds, \"domain_true\").save(\"{path}\")"));
+    let said = said.outcome.unwrap_err().message;
+    assert!(said.contains("5200") && said.contains(".svg"), "{said}");
+}
+
+#[test]
+fn figures_are_saved_as_vega_lite_and_not_as_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session();
+    let path = folder.path().join("map.vl.json");
+    let save = |p: &std::path::Path| format!("plot::training(run).save(\"{}\")", p.display());
+    session.cell(&save(&path)).outcome.unwrap();
+    let spec: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert!(spec["$schema"].as_str().unwrap().ends_with("vega-lite/v5.json"));
+    assert!(spec["vconcat"].as_array().unwrap().len() > 3);
+    let refused = session.cell(&save(&folder.path().join("map.html"))).outcome.unwrap_err().message;
+    assert!(refused.contains(".svg") && refused.contains(".json"), "{refused}");
+}
+
+/// A training of `epochs` steps of `ms` each, told to a sink.
+fn train(live: &Live, epochs: u64, ms: u64, until: u64) {
+    for done in 1..=until {
+        let values = [("nll", 900.0 - done as f64), ("kl", 3.0), ("validation_nll", f64::NAN)];
+        live.step(&Step {
+            name: "training",
+            unit: "epoch",
+            done,
+            total: epochs,
+            message: "nll <b>812</b>",
+            values: &values,
+            milestone: false,
+            elapsed: Duration::from_millis(ms * done),
+            eta: Some(Duration::from_secs(12)),
+        });
+    }
+    live.end("training");
+}
+
+fn displays(console: &Recorder) -> Vec<(Bundle, String, bool)> {
+    let said = console.said.lock().unwrap();
+    let display = |o: &Output| match o {
+        Output::Display { bundle, id, update } => {
+            Some((bundle.clone(), id.clone().unwrap(), *update))
+        }
+        _ => None,
+    };
+    said.iter().filter_map(display).collect()
+}
+
+#[test]
+fn a_long_job_is_one_display_renewed_at_most_ten_times_a_second() {
+    let console = Recorder::new();
+    // 2,000 epochs of 1 ms: two seconds.
+    train(&Live::watching(console.clone(), || false), 2000, 1, 2000);
+    let shown = displays(&console);
+    // From 0.3 s on: 18 in the 1.7 s that are left, and the end.
+    assert_eq!(shown.len(), 19);
+    assert!(shown.iter().all(|(_, id, _)| *id == shown[0].1 && !id.is_empty()));
+    let updates: Vec<bool> = shown.iter().map(|(.., update)| *update).collect();
+    assert!(!updates[0] && updates[1..].iter().all(|u| *u), "one display, then updates of it");
+    let running = &shown[5].0;
+    assert_eq!(running.plain(), "training 800/2000 epochs  nll <b>812</b>  0:12 left");
+    let page = text(running, "text/html");
+    assert!(page.contains("width:40.0%") && page.contains("<svg") && page.contains("&lt;b&gt;"));
+    assert!(!page.contains("validation"), "no line for what has no values");
+    // However long the run, what is sent ten times a second stays small.
+    assert!(page.len() < 40_000, "{}", page.len());
+    // The last state is the whole curve, as a figure.
+    let last = &shown[18].0;
+    assert_eq!(last.plain(), "training 2000/2000 epochs in 0:02  nll <b>812</b>");
+    assert!(last.data.contains_key(VEGA) && last.data.contains_key("image/png"));
+    assert!(!last.data.contains_key("text/html"));
+    assert_eq!(last.data[VEGA]["data"]["values"][0]["x"].as_array().unwrap().len(), 2000);
+}
+
+#[test]
+fn a_short_job_shows_nothing_and_the_next_one_has_a_display_of_its_own() {
+    let console = Recorder::new();
+    let live = Live::watching(console.clone(), || false);
+    train(&live, 100, 2, 100);
+    assert!(displays(&console).is_empty());
+    train(&live, 2, 1000, 2);
+    train(&live, 2, 1000, 2);
+    let shown = displays(&console);
+    let ids: std::collections::BTreeSet<&String> = shown.iter().map(|(_, id, _)| id).collect();
+    assert_eq!((shown.len(), ids.len()), (6, 2));
+    live.note("device: cpu");
+    let last = console.said.lock().unwrap().last().cloned();
+    assert_eq!(last, Some(Output::Stderr("device: cpu\n".into())));
+}
+
+#[test]
+fn a_job_that_ends_early_says_so_and_keeps_its_chart() {
+    for (asked, said) in [(true, "interrupted after 0:05"), (false, "stopped after 0:05")] {
+        let console = Recorder::new();
+        let watch: fn() -> bool = if asked { || true } else { || false };
+        train(&Live::watching(console.clone(), watch), 100, 100, 50);
+        let (last, ..) = displays(&console).pop().unwrap();
+        assert!(
+            last.plain().contains("50/100 epochs") && last.plain().contains(said),
+            "{}",
+            last.plain()
+        );
+        assert!(last.data.contains_key(VEGA));
+    }
+}
+
+#[test]
+fn a_job_without_values_is_a_bar() {
+    let console = Recorder::new();
+    let live = Live::watching(console.clone(), || false);
+    for done in 1..=4 {
+        live.step(&Step {
+            name: "reading a.h5ad",
+            unit: "",
+            done,
+            total: 4,
+            message: "",
+            values: &[],
+            milestone: false,
+            elapsed: Duration::from_secs(done),
+            eta: None,
+        });
+    }
+    live.end("reading a.h5ad");
+    let shown = displays(&console);
+    assert_eq!(shown.len(), 5);
+    let (last, ..) = &shown[4];
+    assert_eq!(last.plain(), "reading a.h5ad 4/4 in 0:04");
+    let page = text(last, "text/html");
+    assert!(page.contains("width:100.0%") && !page.contains("<svg"));
+    assert!(!last.data.contains_key(VEGA));
+}
+
+#[test]
+fn a_training_reports_its_losses() {
+    let mut session = session();
+    let b = bundle(&mut session, "run");
+    let page = text(&b, "text/html");
+    assert!(page.contains("<svg") && page.contains("validation_nll"), "curves of the run");
+    assert!(b.plain().starts_with("Run of 3 epochs"));
+}
+
+#[test]
+fn curves_that_are_thinned_end_where_they_end() {
+    let mut curves = Curves { unit: "epoch".into(), ..Curves::default() };
+    for i in 0..1000 {
+        let late = [("a", f64::from(i)), ("b", 1.0)];
+        curves.push(f64::from(i), if i < 500 { &late[..1] } else { &late });
+    }
+    let thin = curves.thinned(100);
+    assert_eq!((thin.x.len(), thin.x.last(), thin.x[0]), (100, Some(&999.0), 9.0));
+    let (name, b) = &thin.values[1];
+    assert!(name == "b" && b[0].is_nan() && b[99] == 1.0 && b.len() == 100);
+}

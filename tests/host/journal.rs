@@ -1,0 +1,187 @@
+//! The journal: what a session that died leaves to the next one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use spatia::host::Session;
+use spatia::host::journal::{self, Carrier, Journal, State};
+use tempfile::TempDir;
+
+use crate::common::Recorder;
+
+fn session(folder: &Path, carrier: Carrier<'_>) -> (Session, Arc<Recorder>) {
+    let console = Recorder::new();
+    let mut session = Session::new(console.clone());
+    session.set_journal(Journal::in_folder(Some(folder.to_owned()), carrier));
+    (session, console)
+}
+
+fn journals(folder: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> =
+        std::fs::read_dir(folder).into_iter().flatten().map(|f| f.unwrap().path()).collect();
+    all.sort();
+    all
+}
+
+/// A folder with the journal that a session would leave that runs `cells` and dies in `last`: a
+/// copy of a living session's file is neither locked nor closed.
+fn crashed(carrier: Carrier<'_>, cells: &[&str], last: Option<&str>) -> TempDir {
+    let (living, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (mut session, _) = session(living.path(), carrier);
+    for cell in cells {
+        session.cell(cell).outcome.ok();
+    }
+    if let Some(text) = last {
+        session.journal().begin(cells.len() + 1, text);
+    }
+    let file = journals(living.path()).remove(0);
+    std::fs::copy(&file, folder.path().join(file.file_name().unwrap())).unwrap();
+    folder
+}
+
+#[test]
+fn the_cells_of_a_session_that_died_run_again_in_the_next() {
+    let cells = ["let a = 20", "fn twice(x) { 2 * x }", "nothing", "?a", "a += 1"];
+    let folder = crashed(Carrier::Repl, &cells, Some("crash(a)\nand_burn()"));
+    let (mut session, console) = session(folder.path(), Carrier::Repl);
+    let offer = session.journal().offer().unwrap();
+    for part in ["died in cell [6] (crash(a) ...)", ":restore", "3 finished cells"] {
+        assert!(offer.contains(part), "{offer}");
+    }
+    assert_eq!(session.journal().offer(), None, "a crash is offered once");
+
+    let restored = journal::restore(&mut session, "").unwrap();
+    assert!(restored.text.starts_with("3 cells ran again."), "{}", restored.text);
+    assert!(restored.text.contains("    and_burn()"), "{}", restored.text);
+    assert_eq!(restored.edit.as_deref(), Some("crash(a)\nand_burn()"));
+    assert_eq!(console.stdout(), "[1] let a = 20\n[2] fn twice(x) { 2 * x }\n[5] a += 1\n");
+    let value = session.cell("twice(a)").outcome.unwrap().unwrap();
+    assert_eq!(value.plain(), "42");
+    assert!(journal::restore(&mut session, "").is_err(), "it is restored once");
+}
+
+#[test]
+fn a_restore_stops_at_a_cell_that_fails_now_and_can_stop_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let gone = folder.path().join("gone.rhai");
+    std::fs::write(&gone, "fn one() { 1 }").unwrap();
+    let import = format!("import {:?} as gone", gone.with_extension("").display().to_string());
+    let state = crashed(Carrier::Repl, &["let a = 1", &import, "let b = 2"], None);
+    std::fs::remove_file(&gone).unwrap();
+    let (mut first, _) = session(state.path(), Carrier::Repl);
+    assert!(first.journal().offer().unwrap().contains("between two cells"));
+    let failure = journal::restore(&mut first, "").unwrap_err();
+    assert!(failure.message.contains("gone"), "{}", failure.message);
+    assert!(first.cell("a").outcome.is_ok() && first.cell("b").outcome.is_err());
+
+    let (mut second, _) = session(state.path(), Carrier::Repl);
+    assert!(journal::restore(&mut second, "1").unwrap().text.starts_with("1 cell ran again."));
+    assert!(second.cell("a").outcome.is_ok());
+}
+
+#[test]
+fn sessions_that_live_or_were_closed_are_not_offered() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut living, _) = session(folder.path(), Carrier::Repl);
+    living.cell("let a = 1").outcome.unwrap();
+    let (mut other, _) = session(folder.path(), Carrier::Repl);
+    assert!(other.journal().crashed().is_none());
+    drop(living);
+    assert!(other.journal().crashed().is_none());
+    assert!(other.journal().offer().is_none());
+    // Without a cell there is no file.
+    assert_eq!(journals(folder.path()).len(), 1);
+}
+
+#[test]
+fn a_restarted_kernel_hears_of_its_own_crash_only() {
+    let (mine, other) = (Path::new("/run/kernel-1.json"), Path::new("/run/kernel-2.json"));
+    let folder = crashed(Carrier::Kernel(mine), &["let a = 1"], Some("abort()"));
+    let (mut repl, _) = session(folder.path(), Carrier::Repl);
+    let (mut stranger, _) = session(folder.path(), Carrier::Kernel(other));
+    let (mut restarted, _) = session(folder.path(), Carrier::Kernel(mine));
+    assert_eq!(repl.journal().offer(), None);
+    // Under Jupyter all kernels of this process have the same JPY_SESSION_NAME, if any.
+    if std::env::var_os("JPY_SESSION_NAME").is_none() {
+        assert_eq!(stranger.journal().offer(), None);
+    }
+    assert!(restarted.journal().offer().is_some());
+    let crashed = restarted.journal().crashed().unwrap();
+    assert_eq!(crashed.running().unwrap().text, "abort()");
+    assert_eq!(crashed.finished().count(), 1);
+}
+
+#[test]
+fn checkpoints_of_the_cell_that_died_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let train = format!(
+        "let ds = sim::tissue(#{{ spots: 40, genes: 20, domains: 2 }})
+        let g = models::prepare(ds)
+        let model = models::gvae(ds, #{{ hidden_dim: 4, latent_dim: 2, num_heads: 1, device: \"cpu\" }})
+        train::fit(model, ds, g, #{{ epochs: 2, checkpoints: {:?} }})",
+        run.display().to_string()
+    );
+    let living = tempfile::tempdir().unwrap();
+    let (mut session, _) = session(living.path(), Carrier::Repl);
+    session.cell(&train).outcome.unwrap();
+    let entry = session.journal().entries().remove(0);
+    assert_eq!(entry.state, State::Succeeded);
+    assert!(entry.checkpoints[0].contains("checkpoint_epoch_0002"), "{:?}", entry.checkpoints);
+
+    // As if the process had died before the cell's end.
+    let text = std::fs::read_to_string(journals(living.path()).remove(0)).unwrap();
+    let cut = text.find("{\"event\":\"ended\"").unwrap();
+    let dead = tempfile::tempdir().unwrap();
+    std::fs::write(dead.path().join("0000000001-1-0.jsonl"), &text[..cut + 9]).unwrap();
+    let (mut next, _) = self::session(dead.path(), Carrier::Repl);
+    assert!(next.journal().offer().unwrap().contains("checkpoint_epoch_0002"));
+    let restored = journal::restore(&mut next, "").unwrap();
+    assert!(restored.text.contains("resume: \""), "{}", restored.text);
+}
+
+#[cfg(unix)]
+#[test]
+fn journals_are_private_and_few_and_never_in_the_way() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state/sessions");
+    for _ in 0..25 {
+        let (mut session, _) = session(&state, Carrier::Repl);
+        session.cell("1").outcome.unwrap();
+    }
+    let all = journals(&state);
+    assert_eq!(all.len(), 20);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&all[0]), mode(&state)), (0o600, 0o700));
+
+    let (mut session, _) = session(Path::new("/proc/nowhere"), Carrier::Repl);
+    session.cell("let a = 1").outcome.unwrap();
+    assert_eq!(session.cell("a").outcome.unwrap().unwrap().plain(), "1");
+    assert_eq!(session.journal().entries().len(), 2);
+}
+
+#[test]
+fn a_session_is_saved_as_a_script_and_as_a_notebook() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = Session::new(Recorder::new());
+    for cell in
+        ["let a = 20", "nothing", "?a", "fn twice(x) {\n    2 * x\n}", "print(twice(a + 1))"]
+    {
+        session.cell(cell).outcome.ok();
+    }
+    for name in ["s.rhai", "s.ipynb"] {
+        let path = folder.path().join(name);
+        let said = journal::save(&session, path.to_str().unwrap()).unwrap();
+        assert!(said.starts_with("3 cells are in") && said.contains("1 failed"), "{said}");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("// nothing") && !text.contains("?a"), "{text}");
+        let console = Recorder::new();
+        let mut other = Session::new(console.clone());
+        journal::restore(&mut other, path.to_str().unwrap()).unwrap();
+        assert!(console.stdout().ends_with("42\n"), "{}", console.stdout());
+    }
+    for path in ["", "s", "s.txt", "/proc/nowhere/s.rhai"] {
+        assert!(journal::save(&session, path).is_err(), "{path}");
+    }
+}

@@ -1,0 +1,292 @@
+//! The kernel over its own wire: the real program, driven by the client side of the protocol's
+//! crate. Other clients drive it in `clients`.
+
+mod client;
+
+use std::io::Write;
+use std::time::Duration;
+
+use serde_json::json;
+
+use client::{Client, has};
+
+#[test]
+fn a_cell_gives_its_outputs_in_order_and_a_reply() {
+    Client::with(|mut k| async move {
+        let ran = k.run("print(\"a\"); eprint(\"b\"); print(\"c\"); 1 + 1").await;
+        assert_eq!(
+            ran.kinds(),
+            ["busy", "execute_input", "stream", "stream", "stream", "execute_result", "idle"]
+        );
+        let texts: Vec<&str> =
+            ran.said.iter().filter_map(|(_, content)| content["text"].as_str()).collect();
+        assert_eq!(texts, ["a\n", "b\n", "c\n"]);
+        assert_eq!(ran.find("execute_result")["data"]["text/plain"], "2");
+        assert_eq!(ran.reply["status"], "ok");
+        assert_eq!(ran.reply["execution_count"], 1);
+        k
+    });
+}
+
+#[test]
+fn an_error_has_a_name_a_text_and_the_line() {
+    Client::with(|mut k| async move {
+        let ran = k.run("let x = 1\nnope(x)").await;
+        assert_eq!(ran.reply["status"], "error");
+        let error = ran.find("error");
+        assert!(has(&error["evalue"], "nope(int)"), "{error}");
+        assert!(error["traceback"].to_string().contains("[1]"), "{error}");
+        // What the cell had done is kept.
+        assert_eq!(k.run("x").await.find("execute_result")["data"]["text/plain"], "1");
+        k
+    });
+}
+
+#[test]
+fn cells_sent_along_with_a_failing_one_are_aborted_and_later_ones_run() {
+    Client::with(|mut k| async move {
+        let ids = [k.execute("nope()").await, k.execute("1").await, k.execute("2").await];
+        let mut states = Vec::new();
+        for id in &ids {
+            states.push(k.reply_to(id).await["status"].clone());
+        }
+        assert_eq!(states, ["error", "aborted", "aborted"]);
+        assert_eq!(k.run("3").await.reply["status"], "ok");
+
+        let options = json!({ "stop_on_error": false });
+        let failing = k.execute_with("nope()", options).await;
+        let next = k.execute("4").await;
+        assert_eq!(k.reply_to(&failing).await["status"], "error");
+        assert_eq!(k.reply_to(&next).await["status"], "ok");
+        k
+    });
+}
+
+#[test]
+fn silent_cells_and_expressions_leave_no_trace() {
+    Client::with(|mut k| async move {
+        let ran = k.run_with("let x = 20; x", json!({ "silent": true })).await;
+        assert_eq!(ran.kinds(), ["busy", "idle"]);
+        let asked = json!({ "user_expressions": { "good": "x * 2", "bad": "nope" } });
+        let ran = k.run_with("x + 1", asked).await;
+        assert_eq!(ran.reply["execution_count"], 1);
+        let answers = &ran.reply["user_expressions"];
+        assert_eq!(answers["good"]["data"]["text/plain"], "40");
+        assert_eq!(answers["bad"]["status"], "error");
+        k
+    });
+}
+
+#[test]
+fn an_interrupt_ends_a_loop_and_keeps_the_variables() {
+    Client::with(|mut k| async move {
+        k.run("let n = 7").await;
+        let cell = k.execute("loop {}").await;
+        k.heard("execute_input").await;
+        assert_eq!(k.control("interrupt_request", json!({})).await["status"], "ok");
+        let reply = k.reply_to(&cell).await;
+        assert_eq!(reply["ename"], "Interrupted");
+        assert_eq!(k.run("n").await.find("execute_result")["data"]["text/plain"], "7");
+
+        // By signal, too; and one that meets no cell harms none after it.
+        let cell = k.execute("loop {}").await;
+        k.heard("execute_input").await;
+        k.signal("INT");
+        assert_eq!(k.reply_to(&cell).await["ename"], "Interrupted");
+        k.signal("INT");
+        assert_eq!(k.control("interrupt_request", json!({})).await["status"], "ok");
+        assert_eq!(k.run("n").await.reply["status"], "ok");
+        k
+    });
+}
+
+#[test]
+fn an_interrupt_ends_training_which_can_go_on() {
+    Client::with(|mut k| async move {
+        k.run(
+            "let ds = sim::tissue(#{ spots: 120, genes: 60, domains: 3, seed: 1 })\n\
+             let g = graph::knn(ds, #{ k: 6 })\n\
+             let model = models::gvae(ds, #{ hidden_dim: 8, latent_dim: 2, num_heads: 1 })",
+        )
+        .await;
+        let cell =
+            k.execute("print(\"begins\"); train::fit(model, ds, g, #{ epochs: 1000000 })").await;
+        k.heard("stream").await;
+        k.control("interrupt_request", json!({})).await;
+        assert_eq!(k.reply_to(&cell).await["ename"], "Interrupted");
+        let ran = k.run("train::fit(model, ds, g, #{ epochs: 1 }).history.columns[0]").await;
+        assert_eq!(ran.find("execute_result")["data"]["text/plain"], "\"epoch\"");
+        k
+    });
+}
+
+#[test]
+fn the_kernel_answers_while_a_cell_runs() {
+    Client::with(|mut k| async move {
+        k.run("let tissue_of_mine = 1").await;
+        let cell = k.execute("loop {}").await;
+        k.heard("execute_input").await;
+        let found =
+            k.shell("complete_request", json!({ "code": "tissue_of", "cursor_pos": 9 })).await;
+        assert_eq!(found["status"], "ok");
+        let asked = json!({ "code": "tissue_of_mine", "cursor_pos": 3, "detail_level": 0 });
+        assert_eq!(k.shell("inspect_request", asked).await["status"], "ok");
+        let asked = json!({ "code": "let x = [" });
+        assert_eq!(k.shell("is_complete_request", asked).await["status"], "incomplete");
+        let info = k.shell("kernel_info_request", json!({})).await;
+        assert_eq!(info["language_info"]["name"], "rhai");
+        let history = json!({ "hist_access_type": "tail", "n": 1, "output": false, "raw": true });
+        let history = k.shell("history_request", history).await;
+        assert_eq!(history["history"][0][2], "let tissue_of_mine = 1");
+        assert_eq!(k.shell("comm_info_request", json!({})).await["comms"], json!({}));
+        assert_eq!(k.control("kernel_info_request", json!({})).await["status"], "ok");
+        k.control("interrupt_request", json!({})).await;
+        k.reply_to(&cell).await;
+        k
+    });
+}
+
+#[test]
+fn texts_are_complete_incomplete_or_invalid() {
+    Client::with(|mut k| async move {
+        for (code, status) in [
+            ("let x = 1", "complete"),
+            ("?x", "complete"),
+            ("fn f(x) {", "incomplete"),
+            ("%%rust", "incomplete"),
+            ("%%rust\n1\n", "complete"),
+            ("let = 3", "invalid"),
+        ] {
+            let reply = k.shell("is_complete_request", json!({ "code": code })).await;
+            assert_eq!(reply["status"], status, "{code}");
+        }
+        let reply = k.shell("is_complete_request", json!({ "code": "if x {\n" })).await;
+        assert_eq!(reply["indent"], "    ");
+        k
+    });
+}
+
+#[test]
+fn history_is_searched_and_outlives_the_kernel() {
+    let home = tempfile::tempdir().unwrap();
+    Client::with_home(home.path(), |mut k| async move {
+        for code in ["let a = 1", "let b = 2", "let a = 1", "a + b"] {
+            k.run(code).await;
+        }
+        let asked = json!({ "hist_access_type": "search", "pattern": "let ? = *", "unique": true });
+        let found = k.shell("history_request", asked).await["history"].clone();
+        assert_eq!(found, json!([[1, 2, "let b = 2"], [1, 3, "let a = 1"]]));
+        let asked = json!({ "hist_access_type": "range", "session": 0, "start": 4, "stop": 5,
+                            "output": true });
+        let found = k.shell("history_request", asked).await["history"].clone();
+        assert_eq!(found, json!([[1, 4, ["a + b", "3"]]]));
+        k
+    });
+    Client::with_home(home.path(), |mut k| async move {
+        let asked = json!({ "hist_access_type": "range", "session": -1, "start": 1, "stop": 2 });
+        let found = k.shell("history_request", asked).await["history"].clone();
+        assert_eq!(found, json!([[1, 1, "let a = 1"]]));
+        k
+    });
+}
+
+#[test]
+fn input_asks_the_client_and_waits_no_longer_than_it_is_wanted() {
+    Client::with(|mut k| async move {
+        let cell = k.execute("let name = input(\"name? \"); name.len()").await;
+        let asked = k.question().await;
+        assert_eq!(asked["prompt"], "name? ");
+        assert_eq!(asked["password"], false);
+        k.answer("Ada").await;
+        assert_eq!(k.finish(&cell).await.find("execute_result")["data"]["text/plain"], "3");
+
+        let cell = k.execute("input(\"again? \")").await;
+        k.question().await;
+        k.control("interrupt_request", json!({})).await;
+        assert_eq!(k.reply_to(&cell).await["ename"], "Interrupted");
+
+        let ran = k.run_with("input(\"nobody? \")", json!({ "allow_stdin": false })).await;
+        assert!(has(&ran.reply["evalue"], "allow_stdin"), "{}", ran.reply);
+        k
+    });
+}
+
+#[test]
+fn what_native_code_writes_reaches_the_cell() {
+    Client::with(|mut k| async move {
+        let cell = k.execute("loop {}").await;
+        k.heard("execute_input").await;
+        // What a descriptor holds is open to others: as libtorch would, and amid a character.
+        let mut out = k.descriptor(1);
+        out.write_all(b"native \xf0\x9f").unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        out.write_all("\u{1f600}".as_bytes()[2..].as_ref()).unwrap();
+        out.write_all(b" 50%\r100%\nEVCXR_BEGIN_CONTENT text/html\n<b>x</b>\nEVCXR_END_CONTENT\n")
+            .unwrap();
+        k.descriptor(2).write_all(b"warning\n").unwrap();
+        k.control("interrupt_request", json!({})).await;
+        let ran = k.finish(&cell).await;
+        assert_eq!(ran.text("stdout"), "native \u{1f600} 50%\r100%\n");
+        assert_eq!(ran.text("stderr"), "warning\n");
+        assert_eq!(ran.find("display_data")["data"]["text/html"], "<b>x</b>");
+        k
+    });
+}
+
+#[test]
+fn much_output_is_neither_lost_nor_mixed_up() {
+    Client::with(|mut k| async move {
+        let ran = k.run("for i in 0..20000 { print(i) }").await;
+        let expected: String = (0..20000).map(|i| format!("{i}\n")).collect();
+        assert_eq!(ran.text("stdout"), expected);
+        assert!(ran.said.len() < 200, "{} messages", ran.said.len());
+        let ran = k.run("let s = \"x\"; for i in 0..23 { s += s }\nprint(s)").await;
+        assert_eq!(ran.text("stdout").len(), (8 << 20) + 1);
+        k
+    });
+}
+
+#[test]
+fn a_client_that_subscribes_is_welcomed() {
+    Client::with(|k| async move {
+        assert!(k.was_welcomed);
+        k
+    });
+}
+
+#[test]
+fn what_is_no_message_is_passed_over() {
+    Client::with(|mut k| async move {
+        k.junk().await;
+        assert_eq!(k.shell("no_such_request", json!({})).await["status"], "error");
+        k.tell("comm_open", json!({ "comm_id": "c", "target_name": "t", "data": {} })).await;
+        assert_eq!(k.heard("comm_close").await["comm_id"], "c");
+        let reply = k.control("debug_request", json!({ "command": "attach", "seq": 1 })).await;
+        assert_eq!(reply["success"], false);
+        assert_eq!(k.run("1").await.reply["status"], "ok");
+        k
+    });
+}
+
+#[test]
+fn shutdown_is_answered_and_the_process_ends_even_amid_a_cell() {
+    Client::with(|mut k| async move {
+        k.execute("loop {}").await;
+        k.heard("execute_input").await;
+        let reply = k.control("shutdown_request", json!({ "restart": false })).await;
+        assert_eq!(reply, json!({ "status": "ok", "restart": false }));
+        assert!(k.ended().await.success());
+        k
+    });
+    Client::with(|mut k| async move {
+        let ran = k.run(":quit").await;
+        assert_eq!(ran.reply["payload"][0]["source"], "ask_exit");
+        assert!(k.ended().await.success());
+        k
+    });
+    Client::with(|mut k| async move {
+        k.signal("TERM");
+        assert!(k.ended().await.success());
+        k
+    });
+}

@@ -1,0 +1,12 @@
+//! What carries sessions: completion, the REPL, the kernel, notebooks, cells of Rust.
+
+mod clients;
+mod complete;
+mod display;
+mod journal;
+mod kernel;
+mod language;
+mod notebook;
+mod repl;
+mod rust;
+mod same;

@@ -1,0 +1,285 @@
+//! Cells of Rust, and evcxr's display convention.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use spatia::base::{Kind, interrupt};
+use spatia::host::Session;
+use spatia::host::rust::content::Content;
+use spatia::host::rust::use_program;
+use spatia::script::{Bundle, Output};
+
+use crate::common::Recorder;
+
+/// What a stream gives that comes in chunks of so many bytes.
+fn split(stream: &str, size: usize) -> Vec<Output> {
+    let mut content = Content::default();
+    let mut said = Vec::new();
+    let mut rest = stream;
+    while !rest.is_empty() {
+        let end = (size..=rest.len()).find(|&n| rest.is_char_boundary(n)).unwrap_or(rest.len());
+        let (chunk, after) = rest.split_at(end);
+        said.extend(content.push(chunk));
+        rest = after;
+    }
+    said.extend(content.finish());
+    merged(said)
+}
+
+/// Neighbouring texts in one, so that outputs do not depend on the chunks.
+fn merged(said: Vec<Output>) -> Vec<Output> {
+    let mut out: Vec<Output> = Vec::new();
+    for output in said {
+        match (out.last_mut(), output) {
+            (Some(Output::Stdout(last)), Output::Stdout(text)) => last.push_str(&text),
+            (_, output) => out.push(output),
+        }
+    }
+    out
+}
+
+fn text(text: &str) -> Output {
+    Output::Stdout(text.into())
+}
+
+fn display(mime: &str, content: Value) -> Output {
+    Output::Display { bundle: Bundle::default().with(mime, content), id: None, update: false }
+}
+
+#[test]
+fn content_between_the_markers_is_displayed_and_the_rest_is_text() {
+    let stream = "a\nEVCXR_BEGIN_CONTENT text/html\n<b>\u{1f600}</b>\nmore\nEVCXR_END_CONTENT\nb\r\
+        EVCXR_BEGIN_CONTENT image/png\niVBORw0K\nGgo=\nEVCXR_END_CONTENT\n\
+        EVCXR_BEGIN_CONTENT application/vnd.vegalite.v5+json\n{\"a\": 1}\nEVCXR_END_CONTENT\nc";
+    let expected = vec![
+        text("a\n"),
+        display("text/html", json!("<b>\u{1f600}</b>\nmore")),
+        text("b\r"),
+        display("image/png", json!("iVBORw0KGgo=")),
+        display("application/vnd.vegalite.v5+json", json!({"a": 1})),
+        text("c"),
+    ];
+    for size in [1, 2, 3, 7, 20, 1000] {
+        assert_eq!(split(stream, size), expected, "chunks of {size}");
+    }
+}
+
+#[test]
+fn what_is_no_block_stays_text() {
+    for stream in [
+        "EVCXR_BEGIN_CONTENT text/html\n<b>never closed</b>\n",
+        "EVCXR_BEGIN_CONTENT text/html",
+        "EVCXR_BEGIN_CONTENT html\nx\nEVCXR_END_CONTENT\n",
+        "EVCXR_BEGIN_CONTENT text/html and more\nx\nEVCXR_END_CONTENT\n",
+        "EVCXR_BEGIN_CONTENT image/png\nno base 64!\nEVCXR_END_CONTENT\n",
+        "EVCXR_BEGIN_CONTENT application/json\n{\nEVCXR_END_CONTENT\n",
+        "EVCXR_END_CONTENT\nEVCXR_BEGIN_CONTEN",
+    ] {
+        for size in [1, 5, 1000] {
+            assert_eq!(split(stream, size), [text(stream)], "chunks of {size}");
+        }
+    }
+    let long = format!("EVCXR_BEGIN_CONTENT text/{}", "x".repeat(10_000));
+    assert_eq!(split(&long, 100), [text(&long)]);
+}
+
+#[test]
+fn text_is_not_held_back() {
+    let mut content = Content::default();
+    assert_eq!(content.push("epoch 1\repoch 2\r"), [text("epoch 1\repoch 2\r")]);
+    assert_eq!(content.push("name? "), [text("name? ")]);
+    assert_eq!(content.push("EVCXR_"), []);
+    assert_eq!(content.push("x"), [text("EVCXR_x")]);
+}
+
+#[test]
+fn a_block_too_large_comes_back_as_text() {
+    let stream = format!(
+        "EVCXR_BEGIN_CONTENT text/plain\n{}\nEVCXR_END_CONTENT\n",
+        "0123456789abcdef\n".repeat(4 << 20)
+    );
+    let said = split(&stream, 1 << 20);
+    assert!(said == [text(&stream)], "{} outputs", said.len());
+}
+
+proptest! {
+    #[test]
+    fn chunks_make_no_difference(
+        lines in prop::collection::vec(
+            prop::sample::select(vec![
+                "EVCXR_BEGIN_CONTENT text/html\n", "EVCXR_END_CONTENT\n", "EVCXR_BEGIN_CONTENT ",
+                "EVCXR_", "a\n", "\u{e9}", "\n", "\r\n", "EVCXR_BEGIN_CONTENT x\n", "EVCXR_END_CONTENT",
+            ]),
+            0..20,
+        ),
+        size in 1usize..40,
+    ) {
+        let stream = lines.concat();
+        let whole = split(&stream, usize::MAX);
+        prop_assert_eq!(split(&stream, size), whole);
+    }
+}
+
+/// Runs a cell that must succeed; what its value looks like as text.
+#[track_caller]
+fn run(session: &mut Session, cell: &str) -> String {
+    match session.cell(cell).outcome {
+        Ok(bundle) => bundle.map(|b| b.plain().to_owned()).unwrap_or_default(),
+        Err(e) => panic!("{cell}\n{}", session.traceback(&e)),
+    }
+}
+
+/// Runs a cell that must fail; the message.
+#[track_caller]
+fn fails(session: &mut Session, cell: &str) -> String {
+    match session.cell(cell).outcome {
+        Ok(_) => panic!("did not fail: {cell}"),
+        Err(e) => session.traceback(&e),
+    }
+}
+
+/// One session for all that needs a compiler: each step of it costs seconds.
+#[test]
+#[cfg(feature = "rust-cells")]
+fn cells_of_rust() {
+    use_program(env!("CARGO_BIN_EXE_spatia").into());
+    let console = Recorder::new();
+    let mut s = Session::new(console.clone());
+    let start = Instant::now();
+    let lap = |what: &str| eprintln!("{:6.2} s  {what}", start.elapsed().as_secs_f64());
+
+    // Values are shown, variables and functions stay, and what is printed comes in order.
+    assert_eq!(run(&mut s, "%%rust\nlet mut k = 20;\nfn twice(n: i32) -> i32 { 2 * n }\n"), "");
+    lap("the first cell");
+    assert_eq!(run(&mut s, "%%rust\nprintln!(\"k is {k}\");\nk += 1;\ntwice(k)"), "42");
+    assert_eq!(console.stdout(), "k is 20\n");
+    lap("another");
+
+    // An error of rustc stands at the cell's line.
+    let said = fails(&mut s, "%%rust\nlet a = 1;\nlet b: i64 = \"x\";\n");
+    assert!(said.contains("mismatched types [E0308]"), "{said}");
+    assert!(said.contains("[3]:3:14") && said.contains("3 | let b: i64 = \"x\";"), "{said}");
+    assert!(said.contains("  |              ^^^ expected `i64`, found `&str`"), "{said}");
+    lap("an error");
+
+    // A panic and an error by `?` are errors of the cell; the variables are kept.
+    let said =
+        fails(&mut s, "%%rust\nlet v: Vec<i32> = vec![];\nprintln!(\"before\");\nv[k as usize]");
+    assert!(said.contains("panicked: index out of bounds"), "{said}");
+    assert!(said.contains("[4]:4:") && said.contains("4 | v[k as usize]"), "{said}");
+    let said = fails(&mut s, "%%rust\nlet n: i32 = \"x\".parse()?;\nn");
+    assert!(said.contains("returned an error: invalid digit"), "{said}");
+    assert_eq!(run(&mut s, "%%rust\nk"), "21");
+    assert!(console.stdout().ends_with("before\n"), "{}", console.stdout());
+    lap("a panic");
+
+    // Variables of the session, and back.
+    run(
+        &mut s,
+        "let n = 7; let name = \"a\\\"b\"; let w = [1.5, -2.0]; let words = [\"x\", \"y\"]; let m = #{ a: [1, #{ b: true }] };",
+    );
+    run(
+        &mut s,
+        "%%rust -i n,name,w,words,m -o sum,both,halves,inf,m2\nlet sum = w.iter().sum::<f64>() + n as f64;\n\
+         let both = format!(\"{name}{}\", words.join(\"+\"));\nlet halves = vec![f64::NAN, 0.5 * n as f64];\n\
+         let inf = -f64::INFINITY;\nlet m2 = m[\"a\"][1].clone();",
+    );
+    lap("values");
+    assert_eq!(
+        run(&mut s, "[sum, halves[1], m2.b, inf, halves[0]]"),
+        "[6.5, 3.5, true, -inf, NaN]"
+    );
+    assert_eq!(run(&mut s, "both == \"a\\\"bx+y\""), "true");
+
+    // Tensors and sparse matrices keep their kind, tables their columns; a dataset goes as a whole.
+    run(
+        &mut s,
+        "let ds = sim::tissue(#{ spots: 60, genes: 40, domains: 3, seed: 1 }); let xy = ds.obsm[\"spatial\"]; \
+         let x = ds.x; let obs = ds.obs; ds.obsm[\"old\"] = xy;",
+    );
+    run(
+        &mut s,
+        "%%rust -i xy,x -o far,back,sums\nlet far = xy.map(|v| v * 2.0);\nlet back = x.clone();\n\
+         let sums = x.row_sums();",
+    );
+    lap("tensors");
+    assert_eq!(run(&mut s, "far.shape == xy.shape && far.max() == 2.0 * xy.max()"), "true");
+    assert_eq!(run(&mut s, "back.shape == x.shape && back.nonzero == x.nonzero"), "true");
+    run(
+        &mut s,
+        "%%rust -i ds,obs -o t,n\nlet purity = obs.f64(\"purity\")?;\n\
+         let t = spatia_tables::Table::new().with(\"domain\", ds.obs.text(\"domain_true\")?)?.with(\"purity\", purity)?;\n\
+         let n = ds.x.shape.1 + ds.obsm[\"spatial\"].ncols();",
+    );
+    lap("tables");
+    assert_eq!(run(&mut s, "n"), "42");
+    assert_eq!(run(&mut s, "t[\"purity\"].mean() == ds.obs[\"purity\"].mean()"), "true");
+    assert_eq!(run(&mut s, "t[\"domain\"].unique() == ds.obs[\"domain_true\"].unique()"), "true");
+
+    // A dataset goes anew each time, its keys can be any text, and whole numbers keep each digit.
+    run(
+        &mut s,
+        "ds = sim::tissue(#{ spots: 60, genes: 40, domains: 3 }); ds.obsm[\"../x/y\"] = xy; let ids = []; \
+         for i in 0..60 { ids.push(9007199254740993) } ds.obs[\"id\"] = ids; ids = ds.obs[\"id\"];",
+    );
+    run(
+        &mut s,
+        "%%rust -i ds,ids -o keys,id\nlet keys = ds.obsm.keys().cloned().collect::<Vec<String>>();\n\
+         let id = ids.iter().copied().max().unwrap();",
+    );
+    assert_eq!(run(&mut s, "keys.contains(\"../x/y\") && !keys.contains(\"old\")"), "true");
+    assert_eq!(run(&mut s, "id == 9007199254740993"), "true");
+    lap("a dataset again");
+
+    // What cannot go either way says so.
+    let said = fails(&mut s, "%%rust -i nn\n1");
+    assert!(said.contains("handing 'nn'") && said.contains("'n'"), "{said}");
+    let said = fails(&mut s, "%%rust -o odd\nstruct Odd;\nlet odd = Odd;");
+    assert!(said.contains("odd: Odd") && said.contains("numbers, texts"), "{said}");
+    let said = fails(&mut s, "%%rust -x\n1");
+    assert!(said.contains("'-x'"), "{said}");
+
+    // An interrupt stops the code, and the session lives on.
+    let said =
+        interrupted(&mut s, "%%rust\nloop { std::hint::spin_loop(); }", Duration::from_secs(3));
+    assert!(said.contains("afresh"), "{said}");
+    assert_eq!(run(&mut s, "n"), "42");
+    assert_eq!(run(&mut s, "%%rust\ntwice(4)"), "8");
+    lap("an interrupt");
+
+    // The end of the process that runs the code is an error, and the next cell starts afresh.
+    let said = fails(&mut s, "%%rust\nprintln!(\"last words\");\nstd::process::abort();");
+    assert!(said.contains("SIGABRT") && said.contains("afresh"), "{said}");
+    assert!(console.stdout().ends_with("last words\n"), "{}", console.stdout());
+    assert_eq!(run(&mut s, "%%rust\nlet k = 3; k"), "3");
+
+    // All that is displayed is shown, in order; the last is the cell's value.
+    console.said.lock().unwrap().clear();
+    let shown = s.cell(
+        "%%rust\nfn show(s: &str) { println!(\"EVCXR_BEGIN_CONTENT text/html\\n{s}\\nEVCXR_END_CONTENT\"); }\n\
+         show(\"1\");\nprintln!(\"between\");\nshow(\"2\");\nshow(\"3\");",
+    );
+    assert_eq!(shown.outcome.unwrap().unwrap().data["text/html"], "3");
+    let html = |s: &str| display("text/html", json!(s));
+    let said = console.said.lock().unwrap().clone();
+    let shown: Vec<Output> = said.into_iter().filter(|o| !matches!(o, Output::Stderr(_))).collect();
+    assert_eq!(shown, [html("1"), text("between\n"), html("2")]);
+    lap("the end");
+}
+
+/// Runs a cell, interrupts it after a while, and prints how long it took to stop.
+#[track_caller]
+fn interrupted(session: &mut Session, cell: &str, after: Duration) -> String {
+    let asked = std::thread::spawn(move || {
+        std::thread::sleep(after);
+        interrupt::request();
+        Instant::now()
+    });
+    let failure = session.cell(cell).outcome.unwrap_err();
+    let took = asked.join().unwrap().elapsed();
+    interrupt::clear();
+    assert_eq!(failure.kind, Kind::Interrupted, "{}", failure.message);
+    eprintln!("stopped within {took:?}");
+    failure.message
+}

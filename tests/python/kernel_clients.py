@@ -1,0 +1,338 @@
+"""The kernel under the clients that people use, and under load.
+
+    python kernel_clients.py SPATIA [unittest's arguments]
+
+SPATIA_LOAD=1 restarts the kernel 20 times, not 4.
+"""
+import base64
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import nbclient
+import nbformat
+import pexpect
+import wcwidth
+from kernels import PATIENCE, Kernel, home, silent, wait
+
+RESTARTS = 20 if os.environ.get("SPATIA_LOAD") == "1" else 4
+JUPYTER = [sys.executable, "-m", "jupyter"]
+# One character beyond the basic plane: two units of UTF-16, four bytes of UTF-8.
+GENE = "🧬"
+
+PLOT = 'plot::spatial(sim::tissue(#{ spots: 60, genes: 20, seed: 1 }), "domain_true")'
+CELLS = [
+    "let a = 20\nfn twice(x) { 2 * x + a }",
+    'print("' + GENE + '"); eprint("aside"); twice(11)',
+    PLOT,
+    "a = 1; no_such_name",
+    "a",
+]
+
+
+def notebook(cells, failing=()):
+    made = nbformat.v4.new_notebook()
+    made.metadata.kernelspec = {"name": "spatia", "display_name": "Spatia", "language": "rhai"}
+    made.cells = [nbformat.v4.new_code_cell(c) for c in cells]
+    for i in failing:
+        made.cells[i].metadata.tags = ["raises-exception"]
+    return made
+
+
+class Programs(unittest.TestCase):
+    """Those that start the kernel themselves."""
+
+    def check(self, done):
+        nbformat.validate(done)
+        outputs = [cell.outputs for cell in done.cells]
+        self.assertEqual([cell.execution_count for cell in done.cells], [1, 2, 3, 4, 5])
+        self.assertEqual(outputs[0], [])
+        streams = {o.name: o.text for o in outputs[1] if o.output_type == "stream"}
+        self.assertEqual(streams, {"stdout": GENE + "\n", "stderr": "aside\n"})
+        self.assertEqual(outputs[1][-1].data["text/plain"], "42")
+        image = base64.b64decode(outputs[2][0].data["image/png"])
+        self.assertEqual(image[:8], b"\x89PNG\r\n\x1a\n")
+        self.assertEqual(outputs[3][0].output_type, "error")
+        self.assertIn("no_such_name", "\n".join(outputs[3][0].traceback))
+        self.assertEqual(outputs[4][0].data["text/plain"], "1")
+
+    def test_nbclient(self):
+        self.check(nbclient.NotebookClient(notebook(CELLS, failing=[3]), timeout=PATIENCE).execute())
+
+    def test_nbclient_says_which_cell_failed(self):
+        with self.assertRaisesRegex(nbclient.exceptions.CellExecutionError, "no_such_name"):
+            nbclient.NotebookClient(notebook(CELLS), timeout=PATIENCE).execute()
+
+    def test_nbconvert(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "in.ipynb")
+            nbformat.write(notebook(CELLS, failing=[3]), source)
+            convert = [*JUPYTER, "nbconvert", "--execute", source]
+            subprocess.run([*convert, "--to", "notebook", "--output", "out"], check=True, capture_output=True, timeout=PATIENCE)
+            self.check(nbformat.read(Path(folder, "out.ipynb"), as_version=4))
+            subprocess.run([*convert, "--to", "html"], check=True, capture_output=True, timeout=PATIENCE)
+            page = Path(folder, "in.html").read_text()
+            self.assertIn(GENE, page)
+            self.assertIn("data:image/png;base64,", page)
+
+    def test_nbconvert_fails_with_the_cell(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "in.ipynb")
+            nbformat.write(notebook(CELLS), source)
+            done = subprocess.run([*JUPYTER, "nbconvert", "--execute", "--to", "notebook", source],
+                                  capture_output=True, text=True, timeout=PATIENCE)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("no_such_name", done.stderr)
+
+    def console(self, *options, **env):
+        env = {**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **env}
+        child = pexpect.spawn(sys.executable, ["-m", "jupyter", "console", "--kernel", "spatia", *options],
+                              env=env, encoding="utf-8", timeout=PATIENCE, dimensions=(40, 120))
+        self.addCleanup(child.close, force=True)
+        return child
+
+    def test_console_with_simple_prompt(self):
+        child = self.console("--simple-prompt")
+        child.expect_exact("In [1]: ")
+        child.sendline('let name = input("Who? "); 6 * 7')
+        child.expect_exact("Who? ")
+        child.sendline("Ada")
+        child.expect(r"Out\[1\]: .*42")
+        child.expect_exact("In [2]: ")
+        child.sendline("print(`<${name}>`)")
+        child.expect_exact("<Ada>")
+        child.expect_exact("In [3]: ")
+        child.sendline("throw `no ${name}`")
+        child.expect_exact("no Ada")
+        child.expect_exact("In [4]: ")
+        child.sendline("exit")
+        child.expect(pexpect.EOF)
+
+    def test_console_completes_pages_and_interrupts(self):
+        child = self.console(PAGER="cat")
+        child.expect_exact("In [")
+        child.send("graph::del\t")
+        child.expect_exact("graph::delaunay")
+        child.sendcontrol("u")
+        child.send("let n = 0\r")
+        child.expect_exact("In [")
+        child.send('print("running " + "now"); loop { n += 1 }\r')
+        child.expect_exact("running now")
+        child.sendintr()
+        child.expect("(?i)interrupted|stopped")
+        child.expect_exact("In [")
+        child.send('if n > 0 { print("n was " + "kept") }\r')
+        child.expect_exact("n was kept")
+        child.expect_exact("In [")
+        child.sendcontrol("d")
+        child.expect_exact("y")
+        child.send("y\r")
+        child.expect(pexpect.EOF)
+
+
+class OneKernel(unittest.TestCase):
+    """A kernel for each class of tests."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.kernel = Kernel()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.kernel.__exit__()
+
+
+class Load(OneKernel):
+    def test_a_hundred_thousand_prints(self):
+        ran = self.kernel.run("for i in 0..100000 { print(i) }")
+        self.assertTrue(ran.ok, ran.error)
+        self.assertEqual(ran.text(), "".join(f"{i}\n" for i in range(100_000)))
+        self.assertLess(len(ran.heard), 10_000, "messages that carry them")
+
+    def test_order_is_kept_across_streams_and_displays(self):
+        ran = self.kernel.run('for i in 0..500 { print(`o${i}`); eprint(`e${i}`); if i % 5 == 0 { display(i) } }')
+        self.assertTrue(ran.ok, ran.error)
+        heard = []
+        for m in ran.heard:
+            if m["msg_type"] == "stream":
+                kind = m["content"]["name"][3]  # std[o]ut, std[e]rr
+                lines = m["content"]["text"].splitlines()
+                self.assertTrue(all(line.startswith(kind) for line in lines), lines)
+                heard += lines
+            else:
+                heard.append(m["content"]["data"]["text/plain"])
+        wanted = [w for i in range(500) for w in [f"o{i}", f"e{i}"] + [str(i)] * (i % 5 == 0)]
+        self.assertEqual(heard, wanted)
+
+    def test_an_image_of_eight_megabytes(self):
+        content = "A" * (8 << 20)
+        ran = self.kernel.run(f'let s = ""; s.pad({8 << 20}, "A"); print(`EVCXR_BEGIN_CONTENT image/png\n${{s}}\nEVCXR_END_CONTENT`)')
+        self.assertTrue(ran.ok, ran.error)
+        images = [c["data"]["image/png"].strip() for c in ran.of("display_data") if "image/png" in c["data"]]
+        self.assertEqual(len(images), 1)
+        self.assertTrue(images[0] == content, f"{len(images[0])} characters came")
+
+    def test_carriage_returns_are_kept(self):
+        ran = self.kernel.run('print("10 %\\r20 %\\r30 %")')
+        self.assertEqual(ran.text(), "10 %\r20 %\r30 %\n")
+
+    def test_text_beyond_the_basic_plane(self):
+        ran = self.kernel.run(f'let s = "{GENE}é"; print(s); s.len()')
+        self.assertEqual((ran.text(), ran.result), (f"{GENE}é\n", "2"))
+        # Positions are counted in characters, not in units of UTF-16 or bytes.
+        code = f'let t = "{GENE}{GENE}"; graph::del'
+        reply = self.kernel.ask("complete", code, len(code))
+        self.assertEqual(len(reply["matches"]), 1)
+        completed = code[: reply["cursor_start"]] + reply["matches"][0] + code[reply["cursor_end"]:]
+        self.assertEqual(completed, f'let t = "{GENE}{GENE}"; graph::delaunay')
+        code = f'let t = "{GENE}{GENE}"; print(t)'
+        reply = self.kernel.ask("inspect", code, code.index("print") + 2)
+        self.assertTrue(reply["found"])
+        self.assertIn("print", reply["data"]["text/plain"])
+        # An error's caret stands under its character.
+        ran = self.kernel.run(f'"{GENE}{GENE}" + no_such_name')
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", ran.error).splitlines()
+        caret = next(i for i, line in enumerate(lines) if line.rstrip().endswith("^"))
+        before = [line.partition(until)[0] for line, until in [(lines[caret - 1], "no_such_name"), (lines[caret], "^")]]
+        self.assertEqual(*map(wcwidth.wcswidth, before), ran.error)
+
+    def test_two_clients_at_once(self):
+        other = self.kernel.connect()
+        self.addCleanup(other.stop_channels)
+        clients = [self.kernel.client, other]
+        asked = [(c, n, self.kernel.start(f"print({n}); {n} * 2", c)) for n in range(40) for c in clients]
+        for client, n, message in asked:
+            ran = self.kernel.finish(message, client)
+            self.assertEqual((ran.text(), ran.result), (f"{n}\n", str(n * 2)))
+
+    def test_restarts(self):
+        with Kernel() as kernel:
+            for i in range(RESTARTS):
+                self.assertTrue(kernel.run(f"let x{i} = {i}").ok)
+                kernel.manager.restart_kernel()
+                kernel.client.wait_for_ready(timeout=PATIENCE)
+                ran = kernel.run(f"x{i}")
+                self.assertFalse(ran.ok, "variables end with their kernel")
+                self.assertIn(f"x{i}", ran.error)
+
+
+class Busy(OneKernel):
+    """What works while a cell runs."""
+
+    def running(self, code):
+        asked = self.kernel.start(f'print("begun"); {code}')
+        self.kernel.until(asked, lambda m: m["msg_type"] == "stream")
+        return asked
+
+    def stop(self, asked):
+        self.kernel.manager.interrupt_kernel()
+        ran = self.kernel.finish(asked)
+        self.assertFalse(ran.ok)
+        return ran
+
+    def test_completion_and_inspection_answer(self):
+        self.assertTrue(self.kernel.run("let distinctive = 1").ok)
+        asked = self.running("loop {}")
+        reply = self.kernel.ask("complete", "distinc", 7)
+        self.assertEqual(reply["matches"], ["distinctive"])
+        self.assertTrue(self.kernel.ask("inspect", "graph::knn", 8)["found"])
+        self.assertEqual(self.kernel.ask("is_complete", "let a = [")["status"], "incomplete")
+        self.assertEqual(self.kernel.ask("kernel_info")["status"], "ok")
+        self.stop(asked)
+
+    def test_the_heart_beats(self):
+        asked = self.running("loop {}")
+        wait(self.kernel.client.hb_channel.is_beating, "a heartbeat")
+        self.stop(asked)
+
+    def test_interrupt_keeps_variables(self):
+        self.assertTrue(self.kernel.run("let n = 0; let kept = [1, 2, 3]").ok)
+        ran = self.stop(self.running("loop { n += 1 }"))
+        self.assertIn("nterrupt", ran.content["ename"] + ran.error)
+        self.assertEqual(self.kernel.run("kept").result, "[1, 2, 3]")
+        self.assertGreater(int(self.kernel.run("n").result), 0)
+
+    def test_training_is_stopped_and_goes_on(self):
+        with tempfile.TemporaryDirectory() as folder:
+            ran = self.kernel.run(f"""
+                let ds = sim::tissue(#{{ spots: 300, genes: 100, seed: 1 }})
+                let g = models::prepare(ds)
+                let model = models::gvae(ds, #{{ hidden_dim: 32, seed: 1, device: "cpu" }})
+                let options = #{{ epochs: 1000000, checkpoints: "{folder}" }};
+            """)
+            self.assertTrue(ran.ok, ran.error)
+            asked = self.kernel.start("train::fit(model, ds, g, options)")
+            wait(lambda: any(Path(folder).iterdir()), "a checkpoint")
+            said = self.stop(asked).error
+            self.assertIn("resume", said)
+            epoch = int(self.kernel.run("model.epoch").result)
+            ran = self.kernel.run(f'train::fit(model, ds, g, options + #{{ epochs: {epoch + 1}, resume: "{folder}" }}).history.len()')
+            self.assertEqual(ran.result, str(epoch + 1), ran.error)
+
+    def test_a_signal_interrupts_too(self):
+        asked = self.running("loop {}")
+        self.kernel.manager.signal_kernel(2)
+        self.assertFalse(self.kernel.finish(asked).ok)
+        self.assertEqual(self.kernel.run("1 + 1").result, "2")
+
+    def test_cells_behind_an_error_are_not_run(self):
+        first = self.running('let i = 0; while i < 200000 { i += 1 } throw "stop"')
+        queued = [self.kernel.start("let ran = 1") for _ in range(3)]
+        self.assertEqual(self.kernel.finish(first).content["status"], "error")
+        for q in queued:
+            self.assertIn(self.kernel.finish(q).content["status"], ("aborted", "error"))
+        self.assertFalse(self.kernel.run("ran").ok, "none of them ran")
+
+
+class Requests(OneKernel):
+    def test_a_wrong_signature_is_ignored(self):
+        client = self.kernel.connect()
+        self.addCleanup(client.stop_channels)
+        client.session.key = b"not the key"
+        client.execute("let intruder = 1", allow_stdin=False)
+        self.assertTrue(silent(client, 1))
+        client.shell_channel.socket.send_multipart([b"no message at all"])
+        client.shell_channel.socket.send_multipart([b"<IDS|MSG>", b"", b"{}", b"{}", b"{}", b"{}"])
+        self.assertFalse(self.kernel.run("intruder").ok)
+        self.assertEqual(self.kernel.run("6 * 7").result, "42")
+
+    def test_comms_are_closed(self):
+        client = self.kernel.client
+        message = client.session.msg("comm_open", {"comm_id": "c1", "target_name": "jupyter.widget", "data": {}})
+        client.shell_channel.send(message)
+        closed = self.kernel.until(message["header"]["msg_id"], lambda m: m["msg_type"] == "comm_close")
+        self.assertEqual(closed["content"]["comm_id"], "c1")
+        self.assertEqual(self.kernel.ask("comm_info")["comms"], {})
+
+    def test_expressions_are_answered_one_by_one(self):
+        ran = self.kernel.run("let a = 3", user_expressions={"good": "a * 2", "bad": "no_such_name"})
+        self.assertEqual(ran.content["user_expressions"]["good"]["data"]["text/plain"], "6")
+        self.assertEqual(ran.content["user_expressions"]["bad"]["status"], "error")
+
+    def test_silent_cells_leave_no_trace(self):
+        before = self.kernel.run("1").content["execution_count"]
+        ran = self.kernel.run("41 + 1", silent=True)
+        self.assertEqual(ran.of("execute_result"), [])
+        self.assertEqual(self.kernel.run("1").content["execution_count"], before + 1)
+
+    def test_an_unknown_request_does_no_harm(self):
+        client = self.kernel.client
+        client.shell_channel.send(client.session.msg("no_such_request", {}))
+        self.assertEqual(self.kernel.run("6 * 7").result, "42")
+
+    def test_displays_can_be_renewed(self):
+        ran = self.kernel.run('let d = display_id("first"); d.update("second");')
+        self.assertTrue(ran.ok, ran.error)
+        self.assertEqual([m["msg_type"] for m in ran.heard], ["display_data", "update_display_data"])
+        first, second = (m["content"] for m in ran.heard)
+        self.assertEqual(first["transient"]["display_id"], second["transient"]["display_id"])
+        self.assertEqual((first["data"]["text/plain"], second["data"]["text/plain"]), ('"first"', '"second"'))
+
+
+if __name__ == "__main__":
+    with home(sys.argv.pop(1)):
+        unittest.main(verbosity=2)
