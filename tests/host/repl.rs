@@ -358,8 +358,12 @@ fn a_session_in_a_terminal() {
 #[test]
 fn colours_can_be_turned_off() {
     let home = home();
-    let steps = [("", "> "), ("let x = nothing\r", "error"), ("exit\r", "")];
+    // What is typed while a cell runs is echoed behind a prompt of our own.
+    let busy = "print(\"bu\" + \"sy\"); for i in 0..300000 { }\r";
+    let steps =
+        [("", "> "), ("let x = nothing\r", "[2] > "), (busy, "busy"), ("6 * 7\rexit\r", "")];
     let Some(seen) = typed(home.path(), &[("NO_COLOR", "1")], "", &steps) else { return };
+    assert!(seen.contains("\n42"), "{seen:?}");
     for colour in ["\x1b[31m", "\x1b[32m", "\x1b[35m", "\x1b[2m"] {
         assert!(!seen.contains(colour), "{seen:?}");
     }

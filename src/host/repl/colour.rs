@@ -20,9 +20,17 @@ const KEYWORDS: &[&str] = &[
     "true", "false", "this",
 ];
 
-/// The prompt of a cell, without and with colour.
+/// Whether colours are wanted. The line editor asks this itself before it paints.
+fn wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// The prompt of a cell, without colour and as it is shown.
 pub fn prompt(cell: usize) -> (String, String) {
-    (format!("[{cell}] > "), format!("{QUIET}[{cell}]{END} {COMMAND}> {END}"))
+    let plain = format!("[{cell}] > ");
+    let shown =
+        if wanted() { format!("{QUIET}[{cell}]{END} {COMMAND}> {END}") } else { plain.clone() };
+    (plain, shown)
 }
 
 /// A hint behind what is typed.
@@ -32,8 +40,7 @@ pub fn hint(text: &str) -> String {
 
 /// A failure's text, where standard error is a terminal: its first line and its carets in red.
 pub fn error(text: &str) -> String {
-    let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    if !wanted || !std::io::stderr().is_terminal() {
+    if !wanted() || !std::io::stderr().is_terminal() {
         return text.to_owned();
     }
     let painted = |(i, line): (usize, &str)| {
