@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jupyter_zmq_client::{
     KernelHeartbeatConnection, RawMessage, RouterRecvConnection, RouterSendConnection,
@@ -63,7 +63,8 @@ pub async fn heartbeat(mut connection: KernelHeartbeatConnection) {
         if let Ok(beat) = connection.socket.recv().await {
             connection.socket.send(beat).await.ok();
         } else {
-            tokio::task::yield_now().await;
+            // Nor may it keep a processor busy.
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 }
