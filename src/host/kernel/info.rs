@@ -29,9 +29,10 @@ pub fn language() -> Value {
         "version": info::locked("rhai"),
         "mimetype": "text/x-rhai",
         "file_extension": ".rhai",
-        // Neither knows Rhai; Rust is what its syntax was taken from.
+        // None knows Rhai. Most of its keywords are those of Rust, but `${}` in texts is JavaScript's, and
+        // CodeMirror's grammar of Rust loses its way at `#{`.
         "pygments_lexer": "rust",
-        "codemirror_mode": "rust",
+        "codemirror_mode": "javascript",
         "nbconvert_exporter": "script",
     })
 }
