@@ -11,7 +11,7 @@ from queue import Empty
 
 from jupyter_client.manager import KernelManager
 
-PATIENCE = 60  # seconds: a guard against hanging, not a measure
+PATIENCE = 240  # seconds: a guard against hanging, also where ten tests share two cores; not a measure
 
 
 @contextlib.contextmanager
