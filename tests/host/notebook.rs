@@ -212,7 +212,7 @@ fn the_first_error_stops_the_run_and_keeps_what_there_is() {
 fn a_cell_that_a_parameter_makes_fail_names_it() {
     let cells: [(&str, &[&str]); 5] = [
         ("let epochs = 3\nlet seed = 1", &["parameters"]),
-        ("let ds = sim::tissue(#{ spots: 40, genes: 20, seed: seed })\n\"kept\"", &[]),
+        ("let ds = sim::tissue(#{ spots: 40, genes: 20, domains: 2, seed: seed })\n\"kept\"", &[]),
         ("let k = param(\"neighbours\", 6, \"of each spot\"); 1", &[]),
         (
             "let m = models::gvae(ds, #{ hidden_dim: 4, latent_dim: 2, num_heads: 1, device: \"cpu\" })\ntrain::fit(m, ds, graph::knn(ds, #{ k: k }), #{ epochs: epochs })",
