@@ -3,7 +3,7 @@
 use crate::common;
 use ndarray::{Array2, array};
 use proptest::prelude::*;
-use spatia::base::{Error, Kind, files, nearest, seed};
+use spatia::base::{Error, Kind, files, nearest, seed, text};
 use spatia::data::{Csr, Dataset, Matrix, Table, Unit, Uns, keys};
 
 fn names(prefix: &str, n: usize) -> Vec<String> {
@@ -207,6 +207,20 @@ fn the_nearest_name_is_offered_only_when_it_is_near() {
         Some("learning_rate")
     );
     assert_eq!(nearest::nearest("zebra", ["epochs", "learning_rate"]), None);
+}
+
+#[test]
+fn quoted_text_is_cut_at_words_and_cannot_move_a_terminal() {
+    assert_eq!(text::clip("one two three", 13), "one two three");
+    assert_eq!(text::clip("one two three", 12), "one two …");
+    assert_eq!(text::clip("one two three", 9), "one two …");
+    assert_eq!(text::clip("one two three", 8), "one …");
+    assert_eq!(text::clip("abcdefgh", 5), "abc …");
+    assert_eq!(text::readable("a\tb\n\u{1b}[0m\r\u{202e}"), "a\tb\n␛[0m␍\u{fffd}");
+    let long = text::readable(&format!("no '{}'. Advice", "é".repeat(300)));
+    let end = format!("… 303 characters …{}'. Advice", "é".repeat(18));
+    assert!(long.ends_with(&end), "{long}");
+    assert!(text::readable(&"a b ".repeat(100_000)).ends_with(" … 400000 characters"));
 }
 
 #[test]

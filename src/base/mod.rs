@@ -15,6 +15,7 @@ pub mod progress;
 pub mod saved;
 #[cfg(feature = "full")]
 pub mod seed;
+pub mod text;
 
 pub use error::{Error, Kind, Result};
 

@@ -3,10 +3,14 @@
 /// The closest of `known` to `name`, when it is close enough to be a slip of the hand.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = name.to_lowercase();
+    let letters = wanted.chars().count();
+    let most = |k: &str| 1 + name.len().max(k.len()) / 4;
     known
         .into_iter()
+        // Each letter more is a slip; to compare takes the product of the lengths.
+        .filter(|k| letters.abs_diff(k.chars().count()) <= most(k))
         .map(|k| (strsim::damerau_levenshtein(&wanted, &k.to_lowercase()), k))
-        .filter(|(d, k)| *d <= 1 + name.len().max(k.len()) / 4)
+        .filter(|(d, k)| *d <= most(k))
         .min_by_key(|(d, _)| *d)
         .map(|(_, k)| k)
 }

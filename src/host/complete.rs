@@ -7,7 +7,7 @@ mod texts;
 
 use super::cell::Cell;
 use super::commands;
-use super::cursor::{At, Cursor, documented, of_module, standing_alone};
+use super::cursor::{At, Cursor, members as of_type, of_module, standing_alone};
 use crate::script::docs::{self, Entry, Form, builtin};
 use crate::script::{Known, Variable};
 pub use rank::{byte_at, point_at};
@@ -188,7 +188,7 @@ fn members(at: &Cursor<'_>) -> Vec<Match> {
     let owner = at.expression(at.tokens.len() - 1).unwrap_or_default();
     let keys = if owner.kind == "map" { owner.parts() } else { &[] };
     let keys = keys.iter().filter(|v| v.name.chars().all(is_name)).map(|v| Match::part(v, "key"));
-    let named = documented(owner.kind).filter(|e| !e.bare.is_empty()).map(Match::entry);
+    let named = of_type(owner.kind).filter(|e| !e.bare.is_empty()).map(Match::entry);
     keys.chain(named).collect()
 }
 

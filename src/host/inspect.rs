@@ -6,7 +6,7 @@ use self::page::Page;
 use super::calls::Call;
 use super::commands;
 use super::complete::code_at;
-use super::cursor::{At, Cursor, Typed, documented, of_module, standing_alone};
+use super::cursor::{At, Cursor, Typed, documented, members, of_module, standing_alone};
 use crate::script::docs::outline::Function;
 use crate::script::docs::{self, Entry, builtin};
 use crate::script::{Bundle, Known, Variable};
@@ -89,7 +89,7 @@ fn member(at: &Cursor<'_>, name: &str, detail: Detail) -> Option<Page> {
     let type_name =
         docs::types().map(|(n, _)| n).find(|n| *n == at.before(2) && owner.kind.is_empty());
     let owner = Typed { kind: type_name.unwrap_or(owner.kind), ..owner };
-    let found: Vec<&Entry> = documented(owner.kind).filter(|e| e.bare == name).collect();
+    let found: Vec<&Entry> = members(owner.kind).filter(|e| e.bare == name).collect();
     let inside = at.property(owner, name);
     let value = || inside.value.map(|_| variable(name, inside, detail));
     match (owner.kind, entries(&found, detail)) {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::base::interrupt;
 use crate::base::progress::{Sink, Step, clock};
-use crate::script::{Bundle, Console, Curves, Output};
+use crate::script::{Bundle, Console, Curves, Output, escape};
 
 /// Jobs shorter than this show nothing.
 const SHORT: Duration = Duration::from_millis(300);
@@ -186,14 +186,10 @@ impl Job {
             End::Running | End::Finished => "var(--jp-brand-color1,#0072b2)",
             End::Stopped | End::Interrupted => "var(--jp-warn-color1,#d55e00)",
         };
-        let text = escaped(&self.text(end));
+        let text = escape(&self.text(end));
         format!(
             "<div style=\"font-family:var(--jp-ui-font-family,sans-serif);font-size:var(--jp-ui-font-size1,13px);color:var(--jp-ui-font-color1,inherit)\"><div style=\"font-variant-numeric:tabular-nums\">{text}</div><div style=\"max-width:600px;height:6px;border-radius:3px;margin:4px 0;background:var(--jp-layout-color3,rgba(128,128,128,.3))\"><div style=\"width:{:.1}%;height:6px;border-radius:3px;background:{colour}\"></div></div>{chart}</div>",
             part.min(100.0)
         )
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

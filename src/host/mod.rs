@@ -53,6 +53,17 @@ pub(crate) fn state_folder() -> Option<PathBuf> {
     Some(folder)
 }
 
+/// A path as people type it: `~` at its front is the home folder.
+pub(crate) fn expanded(path: &str) -> PathBuf {
+    let home = || std::env::var_os("HOME").map(PathBuf::from);
+    let expanded = match path.strip_prefix('~') {
+        Some("") => home(),
+        Some(rest) => rest.strip_prefix('/').and_then(|rest| Some(home()?.join(rest))),
+        None => None,
+    };
+    expanded.unwrap_or_else(|| PathBuf::from(path))
+}
+
 /// What a process says with its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {

@@ -1,11 +1,16 @@
 //! A failure for people: what, where, the line with a caret, and the calls it happened in.
 //!
-//! Plain text: colour is the terminal's matter. [`frames`] has the same as data.
+//! Nothing of a source or a name reaches the terminal as it is: see [`base::text`](crate::base::text).
+//! [`frames`] has the same as data.
 
 use std::fmt::Write;
 
 use super::Session;
+use crate::base::text;
 use crate::script::{Failure, Place};
+
+/// Rhai counts no further.
+const LAST_COLUMN: usize = u16::MAX as usize;
 
 /// One place of a failure: where it happened, or a call that it happened in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,10 +49,10 @@ pub fn frames(failure: &Failure, session: &Session) -> Vec<Frame> {
 
 /// The text of a failure, its source lines taken from the session.
 pub fn render(failure: &Failure, session: &Session) -> String {
-    let mut out = format!("error: {}", failure.message);
+    let mut out = format!("error: {}", text::readable(&failure.message));
     for frame in frames(failure, session) {
         if let Some(call) = &frame.call {
-            write!(out, "\nin {call}").ok();
+            write!(out, "\nin {}", text::readable(call)).ok();
             if frame.times > 1 {
                 write!(out, ", {} times in each other", frame.times).ok();
             }
@@ -55,6 +60,17 @@ pub fn render(failure: &Failure, session: &Session) -> String {
         locate(&mut out, &frame);
     }
     out
+}
+
+/// The name that stands at a place.
+pub fn word(place: &Place, session: &Session) -> Option<String> {
+    let line = line(place, session)?;
+    let rest = line.chars().skip(place.column.checked_sub(1)?);
+    Some(rest.take_while(|c| is_name(*c)).collect::<String>()).filter(|w| !w.is_empty())
+}
+
+fn is_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 fn line(place: &Place, session: &Session) -> Option<String> {
@@ -68,10 +84,14 @@ fn locate(out: &mut String, frame: &Frame) {
         return;
     }
     write!(out, "\n --> {}:{}:{}", place.source, place.line, place.column.max(1)).ok();
+    if place.column >= LAST_COLUMN {
+        out.push_str(" or behind it");
+        return;
+    }
     let Some(line) = &frame.line else { return };
     let (line, before) = window(line, place.column.saturating_sub(1));
     let indent: String = line.chars().take(before).filter_map(blank).collect();
-    let name = line.chars().skip(before).take_while(|c| c.is_alphanumeric() || *c == '_').count();
+    let name = line.chars().skip(before).take_while(|c| is_name(*c)).count();
     let number = place.line.to_string();
     let margin = " ".repeat(number.len());
     let carets = "^".repeat(name.max(1));
@@ -82,12 +102,40 @@ fn locate(out: &mut String, frame: &Frame) {
 fn window(line: &str, before: usize) -> (String, usize) {
     const WIDTH: usize = 160;
     if line.chars().count() <= WIDTH {
-        return (line.to_owned(), before);
+        return (line.chars().map(text::visible).collect(), before);
     }
     let from = before.saturating_sub(WIDTH / 2);
-    let part: String = line.chars().skip(from).take(WIDTH).collect();
+    let part: String = line.chars().skip(from).take(WIDTH).map(text::visible).collect();
     let dots = if from > 0 { "…" } else { "" };
-    (format!("{dots}{part}…"), before - from + dots.chars().count())
+    let more = if part.chars().count() == WIDTH { "…" } else { "" };
+    (format!("{dots}{part}{more}"), before - from + dots.chars().count())
+}
+
+/// The text of a failure with colours for what a reader looks for: what is wrong and where.
+pub fn coloured(text: &str) -> String {
+    const RED: &str = "\x1b[31m";
+    const BLUE: &str = "\x1b[34m";
+    const PLAIN: &str = "\x1b[0m";
+    let painted = |line: &str| {
+        if let Some(rest) = line.strip_prefix("error:") {
+            return format!("{RED}error:{rest}{PLAIN}");
+        }
+        if let Some(place) = line.strip_prefix(" --> ") {
+            return format!(" {BLUE}-->{PLAIN} {place}");
+        }
+        match line.split_once("| ") {
+            Some((margin, mark))
+                if margin.trim().is_empty() && mark.trim().starts_with(['^', '-']) =>
+            {
+                format!("{BLUE}{margin}|{PLAIN} {RED}{mark}{PLAIN}")
+            }
+            Some((margin, text)) if margin.trim().parse::<usize>().is_ok() => {
+                format!("{BLUE}{margin}|{PLAIN} {text}")
+            }
+            _ => line.to_owned(),
+        }
+    };
+    text.lines().map(painted).collect::<Vec<_>>().join("\n")
 }
 
 /// What is as wide as a character: a tab stays a tab, and what takes two columns of a terminal

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Exit, Session, console, report, signals, terminal};
-use crate::base::{Kind, files};
+use crate::base::{Kind, files, text};
 use crate::script::{Failure, Param, Signature};
 
 /// Checks the arguments against what the script declares, then runs it.
@@ -36,7 +36,7 @@ pub fn run(script: &Path, arguments: &[String]) -> Exit {
 }
 
 fn refuse(message: &str, exit: Exit) -> Exit {
-    eprintln!("error: {message}");
+    eprintln!("error: {}", text::readable(message));
     exit
 }
 

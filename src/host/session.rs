@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::cell::{self, Cell};
 use super::inspect::{self, Detail};
-use super::journal::{Carrier, Journal};
+use super::journal::{Carrier, Entry, Journal, State, why_missing};
 use super::{commands, report, rust};
 use crate::base::{Kind, interrupt, nearest};
 use crate::script::docs;
@@ -86,14 +86,38 @@ impl Session {
         let count = self.count;
         self.journal.begin(count, text);
         let start = Instant::now();
-        let said = self.guarded(|session| session.say(text));
-        self.journal.end(count, said.outcome.is_ok());
+        let mut said = self.guarded(|session| session.say(text));
+        let state = match &mut said.outcome {
+            Ok(_) => State::Succeeded,
+            Err(failure) if failure.kind == Kind::Interrupted => State::Interrupted,
+            Err(failure) => {
+                self.explain(failure);
+                State::Failed
+            }
+        };
+        self.journal.end(count, state);
         self.learn();
         if self.timing {
             let took = commands::human(start.elapsed());
             self.console.output(Output::Stdout(format!("took {took}\n")));
         }
         said
+    }
+
+    /// Says of a name that is missing which cell was to make it and did not end.
+    fn explain(&self, failure: &mut Failure) {
+        if failure.kind == Kind::Missing
+            && let Some(name) = report::word(&failure.place, self)
+            && let Some(why) = why_missing(&self.journal.entries(), &name)
+        {
+            failure.message = format!("{}. {why}", failure.message);
+        }
+    }
+
+    /// Counts a cell of an earlier session that is not run here.
+    pub(super) fn leave_out(&mut self, entry: &Entry) {
+        self.count += 1;
+        self.journal.leave_out(self.count, entry);
     }
 
     /// Runs a cell as [`Session::cell`] does, without counting or keeping it: what front ends ask

@@ -3,11 +3,10 @@
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::base::progress::{self, Sink, Step};
+use crate::base::progress::{self, Sink, Step, clock};
 
 /// The bar that is drawn now, with its job's name.
 static BAR: Mutex<Option<(String, ProgressBar)>> = Mutex::new(None);
@@ -44,13 +43,6 @@ fn bar() -> MutexGuard<'static, Option<(String, ProgressBar)>> {
 fn details(step: &Step<'_>) -> String {
     let left = step.eta.map(|t| format!("{} left", clock(t))).unwrap_or_default();
     [step.message, &left].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join("  ")
-}
-
-fn clock(t: Duration) -> String {
-    match t.as_secs() {
-        s if s >= 3600 => format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60),
-        s => format!("{}:{:02}", s / 60, s % 60),
-    }
 }
 
 struct Bars;

@@ -140,9 +140,8 @@ impl Figure {
     pub fn evcxr_display(&self) {
         match self.to_png(None) {
             Ok(png) => {
-                let text = format!("Figure \"{}\"", self.title);
                 let png = STANDARD.encode(png);
-                evcxr::display(&[("text/plain", &text), ("image/png", &png)]);
+                evcxr::display(&[("text/plain", &self.to_string()), ("image/png", &png)]);
             }
             Err(e) => evcxr::display(&[("text/plain", &e.to_string())]),
         }
@@ -219,25 +218,27 @@ fn checked(width: u32) -> Result<u32> {
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let title = if self.title.is_empty() { "untitled" } else { &self.title };
-        write!(f, "Figure '{title}', {} px wide: ", self.width)?;
+        let title =
+            if self.title.is_empty() { String::new() } else { format!(" {:?}", self.title) };
+        write!(f, "Figure{title}: ")?;
         match &self.body {
             Body::Map(m) => {
                 let image = if m.picture.is_some() { " over the tissue image" } else { "" };
-                write!(f, "{} spots{image}, coloured by ", m.x.len())?;
+                write!(f, "{} spots{image} by ", m.x.len())?;
                 match &m.fill {
                     Fill::Numbers { label, low, high, .. } => {
-                        write!(f, "{label} from {low:.4} to {high:.4}")
+                        write!(f, "{label} from {low:.4} to {high:.4}")?;
                     }
                     Fill::Groups { label, names, .. } => {
-                        write!(f, "{label} in {} groups", names.len())
+                        write!(f, "{label} in {} groups", names.len())?;
                     }
                 }
             }
             Body::Chart(c) => {
                 let panels: Vec<&str> = c.panels.iter().map(|p| p.label.as_str()).collect();
-                write!(f, "{} over {} of {}", panels.join(", "), c.x.len(), c.x_label)
+                write!(f, "{} over {} of {}", panels.join(", "), c.x.len(), c.x_label)?;
             }
         }
+        write!(f, ", {} px wide", self.width)
     }
 }

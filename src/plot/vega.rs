@@ -4,6 +4,8 @@
 //! Data stands inside, an array a field, which `flatten` turns into rows: half the bytes of an
 //! object a row. All colours are stated, so that a dark theme changes none of them.
 
+mod chart;
+
 use std::io::Cursor;
 
 use base64::Engine;
@@ -13,11 +15,12 @@ use image::imageops::FilterType;
 use serde_json::{Value, json};
 
 use super::colour::Colour;
-use super::figure::{Chart, Fill, Map, Panel, Picture};
+use super::figure::{Fill, Map, Picture};
 use super::map::{self as layout, View};
 use super::scale;
 use super::text;
 use crate::base::{Error, Result};
+pub use chart::chart;
 
 /// A browser draws more points too slowly.
 pub const MOST_POINTS: usize = 5000;
@@ -40,8 +43,6 @@ const MOST_LABEL: f64 = 170.0;
 const PADDING: f64 = 8.0;
 /// Opacity of the groups that were not chosen.
 const FAINT: f64 = 0.06;
-/// Curves of fewer points show each of them.
-const FEW_POINTS: usize = 40;
 
 /// A map in a figure that is `width` pixels wide as a png.
 pub fn map(title: &str, map: &Map, width: f64) -> Result<Value> {
@@ -342,85 +343,6 @@ fn bar(spots: usize) -> [Value; 3] {
         words("bar_px + 7", "left", json!({ "expr": name }), Colour::INK),
         words("width", "right", json!(format!("{} spots", scale::whole(spots))), Colour::SOFT),
     ]
-}
-
-/// Curves in panels that share an x axis.
-pub fn chart(title: &str, chart: &Chart, width: f64) -> Value {
-    let width = width / DENSITY;
-    let mut row = json!({ "x": chart.x.iter().map(|&v| number(v)).collect::<Vec<_>>() });
-    let mut fields = vec!["x".to_owned()];
-    let mut panels = Vec::new();
-    for (i, panel) in chart.panels.iter().enumerate() {
-        let mut layers = Vec::new();
-        for (k, series) in panel.series.iter().enumerate() {
-            let field = format!("y{i}_{k}");
-            let shown = |v: &Option<f64>| v.filter(|v| v.is_finite() && (!panel.log || *v > 0.0));
-            row[&field] = series
-                .y
-                .iter()
-                .map(|v| shown(v).map_or(Value::Null, |v| number(rounded(v))))
-                .collect();
-            layers.push(curve(chart, panel, k, &field, i + 1 == chart.panels.len()));
-            fields.push(field);
-        }
-        // One zoom for all panels: the first has it, and they share the axis.
-        if let Some(first) = layers.first_mut() {
-            first["params"] = json!([{ "name": format!("zoom{i}"), "select": { "type": "interval", "encodings": ["x"] }, "bind": "scales" }]);
-        }
-        let height = match chart.panels.len() {
-            0 | 1 => 260.0,
-            2 => 165.0,
-            3 => 120.0,
-            _ => 95.0,
-        };
-        let label =
-            if panel.log { format!("{}, log scale", panel.label) } else { panel.label.clone() };
-        panels.push(json!({
-            "title": { "text": label, "fontSize": TICK + 1.0, "offset": 6, "frame": "group" },
-            "width": width - 80.0, "height": height, "layer": layers,
-        }));
-    }
-    let mut spec = framed(title);
-    spec["data"] = json!({ "values": [row] });
-    spec["transform"] = json!([{ "flatten": fields }]);
-    spec["vconcat"] = json!(panels);
-    spec["spacing"] = json!(12);
-    spec["resolve"] = json!({ "scale": { "x": "shared", "color": "independent" }, "legend": { "color": "independent" } });
-    spec
-}
-
-/// One curve of a panel.
-fn curve(chart: &Chart, panel: &Panel, k: usize, field: &str, last: bool) -> Value {
-    let series = &panel.series[k];
-    let dots = if chart.x.len() <= FEW_POINTS { 1.0 } else { 0.0 };
-    let names: Vec<&String> = panel.series.iter().map(|s| &s.name).collect();
-    let colour = if names.len() > 1 {
-        let colours: Vec<Colour> = panel.series.iter().map(|s| s.colour).collect();
-        json!({
-            "datum": series.name, "type": "nominal",
-            "scale": { "domain": names, "range": colours },
-            "legend": { "title": null, "orient": "top", "direction": "horizontal", "offset": 4,
-                "symbolType": "stroke", "symbolStrokeWidth": 2 },
-        })
-    } else {
-        json!({ "value": series.colour })
-    };
-    let y =
-        if panel.log { json!({ "type": "log" }) } else { json!({ "zero": false, "padding": 4 }) };
-    json!({
-        "mark": { "type": "line", "strokeWidth": 1.6, "clip": true,
-            "point": { "opacity": dots, "size": 24, "filled": true } },
-        "encoding": {
-            "x": { "field": "x", "type": "quantitative", "scale": { "zero": false, "nice": false },
-                "axis": { "title": if last { json!(chart.x_label) } else { Value::Null }, "labels": last } },
-            "y": { "field": field, "type": "quantitative", "scale": y, "axis": { "title": null, "tickCount": 4, "format": ".6~g" } },
-            "color": colour,
-            "tooltip": [
-                { "field": "x", "type": "quantitative", "title": chart.x_label },
-                { "field": field, "type": "quantitative", "title": series.name, "format": ".6~g" },
-            ],
-        },
-    })
 }
 
 /// Six significant digits.

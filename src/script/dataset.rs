@@ -415,7 +415,8 @@ pub(super) mod methods {
     /// data::read("tissue.h5ad").n_obs // => 60
     /// ```
     ///
-    /// A name that ends as that of another format, such as `.csv`, is an error.
+    /// A name that ends as that of another format, such as `.csv`, is an error. Folders that are not
+    /// there are made, as by all that writes files.
     #[rhai_fn(return_raw)]
     pub fn write(ds: &mut Dataset, path: &str) -> Outcome<()> {
         Ok(io::h5ad::write(&ds.get(), Path::new(path))?)

@@ -106,8 +106,8 @@ pub(super) fn import(name: &str, world: &World<'_>) -> String {
 /// What may be meant where the syntax is wrong: the line of the error is looked at word by word.
 pub(super) fn syntax(text: &str, line: usize) -> Option<String> {
     let last = text.lines().count();
-    let words: Vec<(usize, usize, &str)> = source::words(text);
-    let on = |n: usize| words.iter().filter(move |w| w.0 == n).map(|w| w.2).collect::<Vec<_>>();
+    let words = source::scan(text).tokens;
+    let on = |n| words.iter().filter(move |w| w.line == n).map(|w| w.text).collect::<Vec<_>>();
     let here = on(if line == 0 { last } else { line });
     let hint = of_line(&here);
     // Rhai often notices on the line after.
@@ -128,7 +128,15 @@ fn of_line(words: &[&str]) -> Option<&'static str> {
         first,
         "if" | "elif" | "else" | "for" | "while" | "try" | "except" | "with" | "class"
     );
+    // With the marks that stand on the letter before them.
+    let is_letter = |c: char| c.is_alphabetic() || ('\u{300}'..='\u{36f}').contains(&c);
+    let foreign_letter = |w: &&str| !w.is_ascii() && w.chars().all(is_letter);
+    let curly = ["\u{201c}", "\u{201d}", "\u{2018}", "\u{2019}"];
     Some(match first {
+        _ if words.iter().any(foreign_letter) => {
+            "Names are of the letters a to z and A to Z, digits and _; other letters stand in texts only"
+        }
+        _ if curly.iter().any(|q| has(q)) => "Texts stand in straight double quotes: \"text\"",
         "def" | "function" => "A function is written fn name(x) { .. }",
         "elif" | "elsif" => "Write else if a > 1 { .. }",
         "from" => "Write import \"name\" as name",

@@ -3,6 +3,7 @@
 //! Takes and returns plain data; only this layer knows Rhai.
 
 mod held;
+mod names;
 mod timing;
 
 use std::cell::{OnceCell, RefCell};
@@ -11,13 +12,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use rhai::{
-    AST, ASTNode, Caches, Dynamic, Engine, EvalAltResult, EvalContext, Expr, GlobalRuntimeState,
-    Scope, Stmt,
+    AST, Caches, Dynamic, Engine, EvalAltResult, EvalContext, GlobalRuntimeState, Scope, Stmt,
 };
 use serde_json::Value;
 
 pub use held::Holding;
 pub(super) use held::place_of;
+use names::{caught_names, free_names};
 
 use super::describe::World;
 use super::error::{Failure, Place};
@@ -375,30 +376,4 @@ impl Interpreter {
         let behind = |s: &Stmt| self.publish.clone().filter(|_| any && matches!(s, Stmt::Var(..)));
         statements.iter().flat_map(|s| std::iter::once(s.clone()).chain(behind(s))).collect()
     }
-}
-
-/// The variables that a script's functions name, their own among them.
-fn free_names(ast: &AST) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    ast.clone_functions_only().walk(&mut |path: &[ASTNode<'_>]| {
-        if let Some(ASTNode::Expr(Expr::Variable(v, ..))) = path.last() {
-            names.insert(v.1.to_string());
-        }
-        true
-    });
-    names
-}
-
-/// The names that a script gives to caught errors.
-fn caught_names(ast: &AST) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    ast.walk(&mut |path: &[ASTNode<'_>]| {
-        if let Some(ASTNode::Stmt(Stmt::TryCatch(parts, ..))) = path.last()
-            && let Expr::Variable(v, ..) = &parts.expr
-        {
-            names.insert(v.1.to_string());
-        }
-        true
-    });
-    names
 }

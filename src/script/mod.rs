@@ -56,7 +56,7 @@ pub use known::{Known, Module, Variable};
 pub use output::{Bundle, Console, Output};
 pub use params::{Param, Signature};
 use resolver::STDLIB;
-pub use shown::Curves;
+pub use shown::{Curves, escape};
 
 /// The language, part by part, in the order of the reference.
 const PARTS: &[Part] = &[

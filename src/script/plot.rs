@@ -12,7 +12,7 @@ use super::dataset::Dataset;
 use super::run::Run;
 use super::slide::Slide;
 use super::table::Table;
-use crate::plot::{self, Body, CurvesConfig, OverlayConfig, SpatialConfig};
+use crate::plot::{self, CurvesConfig, OverlayConfig, SpatialConfig};
 
 /// A handle; figures never change.
 #[derive(Clone)]
@@ -30,11 +30,7 @@ impl Figure {
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.0.body {
-            Body::Map(_) => "map",
-            Body::Chart(_) => "chart",
-        };
-        write!(f, "Figure \"{}\", a {kind}; figure.save(\"name.png\") writes it", self.0.title)
+        write!(f, "{}; figure.save(\"name.png\") writes it", self.0)
     }
 }
 

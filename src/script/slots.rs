@@ -196,8 +196,8 @@ pub(super) mod rows {
         Ok(r.clone())
     }
 
-    /// Writes the columns behind the names of the rows: `.csv`, `.tsv`, one of them with `.gz`,
-    /// `.parquet` or `.arrow`, whole or not at all.
+    /// Writes the columns behind the names of the rows: `.csv`, `.tsv`, `.txt`, one of them with
+    /// `.gz`, or `.parquet`, whole or not at all.
     ///
     /// ```rhai
     /// ds.obs.save("obs.parquet")

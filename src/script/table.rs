@@ -276,8 +276,8 @@ pub(super) mod methods {
         Ok(rhai::serde::to_dynamic(frame::records(&t.0)?)?.try_cast().unwrap_or_default())
     }
 
-    /// Writes the table, whole or not at all: `.csv`, `.tsv`, one of them with `.gz`, `.parquet` or
-    /// `.arrow`.
+    /// Writes the table, whole or not at all: `.csv`, `.tsv`, `.txt`, one of them with `.gz`, or
+    /// `.parquet`.
     ///
     /// ```rhai
     /// ds.obs.table().save("spots.csv.gz")

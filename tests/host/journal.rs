@@ -140,6 +140,85 @@ fn checkpoints_of_the_cell_that_died_are_named() {
     assert!(restored.text.contains("resume: \""), "{}", restored.text);
 }
 
+/// Ends every cell that says so, as Ctrl-C would: nothing else runs in this thread.
+const STOPPED: &str = "let run = 1; let unused = 2; stop()";
+
+/// As [`crashed`], with a cell among them that was interrupted and had saved a checkpoint.
+fn interrupted(cells: &[(&str, State)]) -> TempDir {
+    let (living, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (mut session, _) = session(living.path(), Carrier::Repl);
+    for (i, (cell, state)) in cells.iter().enumerate() {
+        session.journal().begin(i + 1, cell);
+        session.journal().end(i + 1, *state);
+    }
+    let file = journals(living.path()).remove(0);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let checkpoint = folder.path().join("checkpoint_epoch_0002.safetensors");
+    std::fs::write(&checkpoint, "").unwrap();
+    let saved = serde_json::json!({ "event": "saved", "cell": 2, "checkpoint": checkpoint });
+    std::fs::write(folder.path().join(file.file_name().unwrap()), format!("{text}{saved}\n"))
+        .unwrap();
+    folder
+}
+
+#[test]
+fn what_was_interrupted_is_left_out_and_missed_aloud() {
+    let (ran, stopped) = (State::Succeeded, State::Interrupted);
+    let folder = interrupted(&[
+        ("let a = 20", ran),
+        (STOPPED, stopped),
+        ("let b = 1\nnothing", State::Failed),
+        ("let c = 1; nothing", State::Failed),
+        ("let out = b", ran),
+    ]);
+    let (mut session, console) = session(folder.path(), Carrier::Repl);
+    let offer = session.journal().offer().unwrap();
+    assert!(offer.contains("its 2 finished cells again, and leaves out 2 cells"), "{offer}");
+
+    // `b` was made by a cell that failed behind it; the one that needs it says so.
+    let failure = journal::restore(&mut session, "").unwrap_err();
+    assert!(failure.message.contains("no variable 'b'"), "{}", failure.message);
+    assert!(failure.message.contains("which makes 'b', failed"), "{}", failure.message);
+    assert!(console.stdout().contains(&format!("[2] {STOPPED}  (left out)\n[3] let b")));
+
+    let restored = journal::restore(&mut session, "2").unwrap();
+    assert!(restored.text.contains("was interrupted"), "{}", restored.text);
+    assert!(restored.text.contains("resume: \""), "{}", restored.text);
+    assert_eq!(restored.edit.as_deref(), Some(STOPPED), "it is put before the user");
+    let failure = session.cell("run + 1").outcome.unwrap_err();
+    for part in ["no variable 'run'", "which makes 'run', was interrupted", "resume: \""] {
+        assert!(failure.message.contains(part), "{part}: {}", failure.message);
+    }
+    // What is made anew is not missed any more.
+    session.cell("let run = 3").outcome.unwrap();
+    session.forget("run");
+    let failure = session.cell("run").outcome.unwrap_err();
+    assert!(!failure.message.contains("interrupted"), "{}", failure.message);
+}
+
+#[test]
+fn a_cell_that_is_stopped_is_interrupted_in_the_journal_and_in_what_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = Session::new(Recorder::new());
+    session.cell("let a = 1").outcome.unwrap();
+    session.journal().begin(90, STOPPED);
+    session.journal().end(90, State::Interrupted);
+    session.cell("let b = \"run\" // run\nlet run = 2").outcome.unwrap();
+    session.cell("let unused = unused + run").outcome.ok();
+    session.journal().begin(91, "unused + 1");
+    session.journal().end(91, State::Succeeded);
+    for name in ["new/folder/s.rhai", "s.ipynb"] {
+        let path = folder.path().join(name);
+        let said = journal::save(&session, path.to_str().unwrap()).unwrap();
+        assert!(said.contains("1 interrupted in comments"), "{said}");
+        assert_eq!(said.contains("new/folder was made"), name.starts_with("new"), "{said}");
+        assert!(said.contains("[91] uses 'unused', which it makes"), "{said}");
+        assert!(!said.contains("'run'"), "a text and a comment are no use of a name: {said}");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("interrupted") && text.contains("// let run = 1"), "{text}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn journals_are_private_and_few_and_never_in_the_way() {
@@ -173,7 +252,7 @@ fn a_session_is_saved_as_a_script_and_as_a_notebook() {
     for name in ["s.rhai", "s.ipynb"] {
         let path = folder.path().join(name);
         let said = journal::save(&session, path.to_str().unwrap()).unwrap();
-        assert!(said.starts_with("3 cells are in") && said.contains("1 failed"), "{said}");
+        assert!(said.starts_with("3 cells are in") && said.contains("1 failed in"), "{said}");
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("// nothing") && !text.contains("?a"), "{text}");
         let console = Recorder::new();

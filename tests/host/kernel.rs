@@ -191,6 +191,23 @@ fn history_is_searched_and_outlives_the_kernel() {
 }
 
 #[test]
+fn kernels_that_run_at_once_have_a_number_each() {
+    let home = tempfile::tempdir().unwrap();
+    Client::with_home(home.path(), |mut k| async {
+        let mut other = Client::start(home.path()).await;
+        let asked = json!({ "hist_access_type": "range", "session": 0, "start": 1, "stop": 2 });
+        for (kernel, session) in [(&mut k, 1), (&mut other, 2)] {
+            kernel.run("let a = 1").await;
+            let found = kernel.shell("history_request", asked.clone()).await["history"].clone();
+            assert_eq!(found, json!([[session, 1, "let a = 1"]]));
+        }
+        other.control("shutdown_request", json!({ "restart": false })).await;
+        other.ended().await;
+        k
+    });
+}
+
+#[test]
 fn input_asks_the_client_and_waits_no_longer_than_it_is_wanted() {
     Client::with(|mut k| async move {
         let cell = k.execute("let name = input(\"name? \"); name.len()").await;

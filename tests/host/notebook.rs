@@ -209,6 +209,30 @@ fn the_first_error_stops_the_run_and_keeps_what_there_is() {
 }
 
 #[test]
+fn a_cell_that_a_parameter_makes_fail_names_it() {
+    let cells: [(&str, &[&str]); 5] = [
+        ("let epochs = 3\nlet seed = 1", &["parameters"]),
+        ("let ds = sim::tissue(#{ spots: 40, genes: 20, domains: 2, seed: seed })\n\"kept\"", &[]),
+        ("let k = param(\"neighbours\", 6, \"of each spot\"); 1", &[]),
+        (
+            "let m = models::gvae(ds, #{ hidden_dim: 4, latent_dim: 2, num_heads: 1, device: \"cpu\" })\ntrain::fit(m, ds, graph::knn(ds, #{ k: k }), #{ epochs: epochs })",
+            &[],
+        ),
+        ("\"not run\"", &[]),
+    ];
+    let (_keep, path) = notebook(&cells);
+    let out = run(&[path.to_str().unwrap(), "--epochs", "-3", "--seed", "2"]);
+    assert_eq!(out.status.code(), Some(1), "{}", said(&out));
+    for part in ["(number 5 of 6) failed; it uses --epochs -3\n", "5 of 6 cells ran"] {
+        assert!(said(&out).contains(part), "{part}: {}", said(&out));
+    }
+    let book = read(&path);
+    assert_eq!(book["cells"][2]["outputs"][0]["data"]["text/plain"], json!(["\"kept\""]));
+    assert_eq!(book["cells"][4]["outputs"][0]["output_type"], "error");
+    assert_eq!(book["cells"][5]["execution_count"], json!(null));
+}
+
+#[test]
 fn a_cell_that_takes_too_long_is_stopped() {
     let (_keep, path) = notebook(&[("print(\"first\")\nloop { }", &[]), ("2", &[])]);
     let out = run(&["--timeout", "0.3", path.to_str().unwrap()]);

@@ -1,16 +1,12 @@
-//! `spatia repl`: cells from a pipe, a session in a terminal, the commands and magics.
+//! `spatia repl`: cells from a pipe, a session in a terminal.
 
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
 
-use spatia::host::Session;
-use spatia::host::cell::{self, Cell};
-use spatia::host::session::{Effect, Said};
 use tempfile::TempDir;
 
-use crate::common::{self, Recorder};
+use crate::common;
 
 /// A REPL without a terminal, its history in a folder of the test's own.
 fn command(home: &Path) -> Command {
@@ -74,170 +70,6 @@ fn figures_are_text_where_output_is_piped() {
     let out = piped("plot::spatial(sim::tissue(#{ spots: 60, genes: 20 }), \"domain_true\")\n");
     let said = text(&out.stdout);
     assert!(said.contains("Figure") && !said.contains('\x1b'), "{said:?}");
-}
-
-fn session() -> (Session, Arc<Recorder>) {
-    let console = Recorder::new();
-    (Session::new(console.clone()), console)
-}
-
-#[track_caller]
-fn answer(said: Said) -> String {
-    match said.outcome {
-        Ok(bundle) => bundle.map(|b| b.plain().to_owned()).unwrap_or_default(),
-        Err(e) => panic!("{}", e.message),
-    }
-}
-
-#[track_caller]
-fn refusal(said: Said) -> String {
-    said.outcome.expect_err("it was to fail").message
-}
-
-#[test]
-fn cells_are_told_apart() {
-    let parsed = |text| Cell::parse(text);
-    assert_eq!(parsed("%time f(\n1)"), Cell::Line { name: "time", rest: "f(\n1)" });
-    assert_eq!(parsed("a // why?"), Cell::Code("a // why?"));
-    assert_eq!(parsed("ds.obs??"), Cell::Question { name: "ds.obs", whole: true });
-    assert_eq!(
-        parsed("\n:dep a = 1\nlet x"),
-        Cell::Lead { first: ":dep a = 1", above: 2, rest: "let x" }
-    );
-    for (text, whole) in [
-        ("f(1", false),
-        ("\"a", false),
-        ("`a\n", false),
-        ("/* a", false),
-        ("let x =", false),
-        ("let x = 1", true),
-        (":vars", true),
-        ("?f", true),
-        ("%time f(", false),
-        ("%%file a\nfoo(", false),
-        ("%%file a\nfoo(\n", true),
-        (":timing\nf(", false),
-    ] {
-        assert_eq!(cell::is_complete(text), whole, "{text:?}");
-    }
-}
-
-#[test]
-fn commands_above_code_keep_its_lines() {
-    let (mut session, console) = session();
-    assert_eq!(answer(session.cell("%pwd\n:timing\n1 + 1")), "2");
-    assert_eq!(console.said.lock().unwrap().len(), 3, "the two answers and the time");
-    let said = session.cell(":timing\n\nnothing");
-    let failure = said.outcome.unwrap_err();
-    assert_eq!((failure.place.line, failure.place.column), (3, 1));
-}
-
-#[test]
-fn variables_have_a_type_a_size_and_memory() {
-    let (mut session, _) = session();
-    assert_eq!(answer(session.cell(":vars")), "no variables yet");
-    session.cell("let ds = sim::tissue(#{ spots: 60, genes: 40 }); let other = ds; let n = 3");
-    for question in [":vars", "%who", "%whos"] {
-        let said = answer(session.cell(question));
-        let rows: Vec<Vec<&str>> = said.lines().map(|l| l.split_whitespace().collect()).collect();
-        assert_eq!(rows[0], ["name", "type", "size", "memory"]);
-        assert_eq!(rows[1][..5], ["ds", "Dataset", "60", "x", "40"]);
-        assert_eq!(rows[2], ["n", "int", "0", "B"]);
-        assert_eq!(rows[3][5..], ["=", "ds"], "{said}");
-    }
-    assert_eq!(answer(session.cell(":type ds.obs")), "Rows");
-    assert_eq!(answer(session.cell(":type \"a\"")), "text");
-    assert!(refusal(session.cell(":type")).contains("an expression"));
-    assert!(answer(session.cell(":mem")).contains("process"));
-}
-
-#[test]
-fn free_gives_memory_back() {
-    let (mut session, _) = session();
-    session.cell("let big = []; for i in 0..2000000 { big.push(i) }");
-    let said = answer(session.cell(":free big"));
-    let back: f64 = said.split_whitespace().nth(2).and_then(|n| n.parse().ok()).unwrap_or(0.0);
-    assert!(back > 10.0, "{said}");
-    assert!(refusal(session.cell("big")).contains("big"));
-    assert!(refusal(session.cell(":free bigg")).contains("'bigg'"));
-    session.cell("let a = sim::tissue(#{ spots: 60, genes: 40 }); let b = a");
-    assert!(answer(session.cell(":free a")).contains("b still holds"), "the object is shared");
-}
-
-#[test]
-fn what_is_not_known_is_answered_with_the_nearest() {
-    let (mut session, _) = session();
-    assert!(refusal(session.cell(":varz")).contains("Did you mean :vars?"));
-    assert!(refusal(session.cell("%vars")).contains("Did you mean :vars?"));
-    assert!(refusal(session.cell("%%tim")).contains("%%time"));
-    assert!(refusal(session.cell("%%bash\nls\n")).contains("no shell"));
-    for question in ["?", "help", ":help", "help()"] {
-        let said = answer(session.cell(question));
-        assert!(said.contains(":vars") && said.contains("%%file"), "{said}");
-    }
-    assert!(answer(session.cell("?:mem")).contains("What each object holds"));
-    assert!(answer(session.cell(":help timeit")).contains("%timeit [-n LOOPS]"));
-}
-
-#[test]
-fn times_are_told_and_values_kept() {
-    let (mut session, console) = session();
-    session.cell("let x = 1");
-    assert_eq!(answer(session.cell("%time x + 1")), "2");
-    assert_eq!(answer(session.cell("%%time\nlet y = x\ny + 5\n")), "6");
-    assert_eq!(console.stdout().matches("wall time").count(), 2);
-    let said = answer(session.cell("%timeit -n 10 -r 3 x += 1"));
-    assert!(said.contains("per loop") && said.contains("3 runs, 10 loops each"), "{said}");
-    assert_eq!(answer(session.cell("x")), "31");
-    assert!(refusal(session.cell("%timeit -n 0 x")).contains("from 1"));
-    assert!(refusal(session.cell("%timeit nothing")).contains("nothing"));
-    session.cell("%timeit -n 5 -r 1 let inside = 1");
-    assert!(refusal(session.cell("inside")).contains("inside"), "nothing stays defined");
-}
-
-#[test]
-fn cells_go_to_files_and_come_from_them() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("part.rhai");
-    let file = path.display();
-    let (mut session, _) = session();
-    let body =
-        "//! Doubles.\nlet times = param(\"times\", 2, \"How often\")\nlet doubled = 21 * times";
-    assert!(answer(session.cell(&format!("%%file {file}\n{body}\n"))).starts_with("wrote"));
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{body}\n"));
-    session.cell(&format!(":load {file}")).outcome.unwrap();
-    assert_eq!(answer(session.cell("doubled")), "42");
-    session.cell(&format!("%run \"{file}\" --times 3")).outcome.unwrap();
-    assert_eq!(answer(session.cell("doubled")), "63");
-    let said = session.cell(&format!("%load {file}"));
-    assert_eq!(said.effect, Some(Effect::NextInput(body.into())));
-    assert!(
-        answer(session.cell(&format!("%%writefile -a {file}\nlet more = 1"))).starts_with("added")
-    );
-    assert!(std::fs::read_to_string(&path).unwrap().ends_with("times\nlet more = 1\n"));
-    assert!(refusal(session.cell(&format!(":load {file}x"))).contains("part.rhai"));
-    assert!(refusal(session.cell("%%file\nx")).contains("a path"));
-}
-
-#[test]
-fn a_session_is_cleared_and_saved() {
-    let (mut session, _) = session();
-    session.cell("let x = 1");
-    session.cell("?x");
-    session.cell("nothing");
-    assert_eq!(answer(session.cell("%history 2")), "[2] ?x\n[3] nothing");
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("all.rhai");
-    session.cell(&format!(":save {}", path.display())).outcome.unwrap();
-    let saved = std::fs::read_to_string(&path).unwrap();
-    assert!(saved.contains("\nlet x = 1\n") && saved.contains("// nothing"), "{saved}");
-    for command in [":clear", ":restart"] {
-        session.cell("let x = 1");
-        session.cell(command).outcome.unwrap();
-        assert!(refusal(session.cell("x")).contains('x'), "{command}");
-    }
-    session.cell(&format!(":restore {}", path.display())).outcome.unwrap();
-    assert_eq!(answer(session.cell("x")), "1");
 }
 
 /// A terminal that a test types into: `steps` are pairs of what is typed and what must then be
@@ -370,6 +202,16 @@ fn colours_can_be_turned_off() {
 }
 
 #[test]
+fn the_first_tab_lists_what_there_is() {
+    let home = home();
+    // The notes of candidates end with a whole word.
+    let steps = [("", "> "), ("graph::\t", "delaunay"), ("\x03", "[1]"), ("\x04", "")];
+    let Some(seen) = typed(home.path(), &[], "", &steps) else { return };
+    let listed = seen.lines().filter(|l| l.contains("graph::knn(")).collect::<Vec<_>>();
+    assert!(listed.iter().any(|l| l.trim_end().ends_with('…')), "{seen}");
+}
+
+#[test]
 fn what_is_typed_while_a_cell_runs_is_kept() {
     let home = home();
     let busy = "for i in 0..200000 { }; print(\"bu\" + \"sy\"); for i in 0..2000000 { }\r";
@@ -426,14 +268,14 @@ fn figures_show_as_the_terminal_can() {
         ("", "SPATIA_IMAGES", "", "\u{2584}"),
     ] {
         let home = home();
-        let steps = [("", "> "), (FIGURE, "a map"), ("1 + 1\r", "\n2"), ("\x04", "")];
+        let steps = [("", "> "), (FIGURE, "60 spots by"), ("1 + 1\r", "\n2"), ("\x04", "")];
         let Some(seen) = typed(home.path(), &[(variable, value)], answers, &steps) else { return };
         assert!(seen.contains(shown), "{value} {answers:?}: no {shown:?}");
         // Nothing of the answer is taken for input.
         assert!(!seen.contains("?62;"), "an answer was taken for input");
     }
     let home = home();
-    let steps = [("", "> "), (FIGURE, "a map"), ("\x04", "")];
+    let steps = [("", "> "), (FIGURE, "60 spots by"), ("\x04", "")];
     let Some(seen) = typed(home.path(), &[("SPATIA_IMAGES", "off")], "", &steps) else { return };
     assert!(!seen.contains('\u{2584}') && !seen.contains("\x1b_G"), "no picture was wanted");
 }
@@ -442,7 +284,7 @@ fn figures_show_as_the_terminal_can() {
 fn kitty_gets_the_figure_whole() {
     use base64::prelude::{BASE64_STANDARD, Engine as _};
     let home = home();
-    let steps = [("", "> "), (FIGURE, "a map"), ("\x04", "")];
+    let steps = [("", "> "), (FIGURE, "60 spots by"), ("\x04", "")];
     let Some(seen) = typed(home.path(), &[("SPATIA_IMAGES", "kitty")], "", &steps) else { return };
     let pieces = seen.split("\x1b_G").skip(1).map(|p| p.split("\x1b\\").next().unwrap());
     let code: String = pieces.map(|p| p.split_once(';').unwrap().1).collect();

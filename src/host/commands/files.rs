@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Call, Said, Session};
 use crate::base::{Error, files, memory};
+use crate::host::expanded;
 use crate::host::session::Effect;
 use crate::script::Failure;
 
@@ -93,13 +94,7 @@ pub fn path_of(doing: &str, text: &str) -> Result<PathBuf, Failure> {
     if text.is_empty() {
         return Err(Error::new(doing).expected("a path").found("nothing").into());
     }
-    let home = || std::env::var_os("HOME").map(PathBuf::from);
-    let expanded = match text.strip_prefix('~') {
-        Some("") => home(),
-        Some(rest) => rest.strip_prefix('/').and_then(|rest| Some(home()?.join(rest))),
-        None => None,
-    };
-    Ok(expanded.unwrap_or_else(|| PathBuf::from(text)))
+    Ok(expanded(text))
 }
 
 /// Words apart, as a shell takes them: quotes keep spaces.

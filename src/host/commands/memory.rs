@@ -52,6 +52,10 @@ pub fn free(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
     }
     give_back();
     let back = before.saturating_sub(memory::now().resident);
+    // As :vars counts it: an object once.
+    let freed = held.iter().filter(|h| names.contains(&h.name.as_str()));
+    let once = freed.filter(|h| h.same_as.as_deref().is_none_or(|first| !names.contains(&first)));
+    let weight: u64 = once.map(|h| h.bytes).sum();
     let others: Vec<String> = held
         .iter()
         .filter(|h| !names.contains(&h.name.as_str()))
@@ -65,9 +69,10 @@ pub fn free(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
         format!("; {} still holds the same object", others.join(", "))
     };
     Ok(Said::text(format!(
-        "freed {}: {:.1} MB came back{kept}",
+        "freed {} ({}); the process gave {} back to the system{kept}",
         names.join(", "),
-        back as f64 / 1e6
+        memory::human(weight),
+        memory::human(back)
     )))
 }
 

@@ -89,7 +89,12 @@ pub const COMMANDS: &[Command] = &[
     entry("free", "NAME...", "Forgets variables and gives their memory back", memory::free),
     entry("timing", "", "Says after each cell how long it took, until asked again", timing::toggle),
     entry("load", "FILE", "Runs a script in this session", files::load),
-    entry("save", "FILE", "Writes the session as a script, or a notebook (.ipynb)", whole::save),
+    entry(
+        "save",
+        "FILE",
+        "Writes the session as a script, or a notebook (.ipynb); makes folders",
+        whole::save,
+    ),
     entry("restore", "[N|FILE]", "Runs the cells of an earlier session again", whole::restore),
     entry("clear", "", "Forgets variables, functions and imports", whole::clear),
     entry("restart", "", "The same, and stops the helper of Rust cells", whole::restart),

@@ -1,8 +1,9 @@
 //! Files and folders, as completions of a path that is being written.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Completions, Match, rank};
+use crate::host::expanded;
 
 /// What a path so far can go on as. The last part of it is replaced. With endings (".rhai"), only
 /// folders and files that end so, which are then put in without it.
@@ -14,7 +15,11 @@ pub(super) fn complete(so_far: &str, cursor: usize, behind: &str, endings: &[&st
     let rest = behind.find(['"', '\'', '`', '/', '\n', ' ']).unwrap_or(0);
     let closed = behind[rest..].starts_with(['"', '\'', '`']);
     let end = cursor + if closed { rest } else { 0 };
-    let mut entries = listed(&expanded(folder), name.starts_with('.'), endings);
+    let mut entries = listed(
+        &expanded(if folder.is_empty() { "." } else { folder }),
+        name.starts_with('.'),
+        endings,
+    );
     entries.sort_by(|a, b| a.text.cmp(&b.text));
     Completions { start: cursor - name.len(), end, matches: rank::choose(name, entries) }
 }
@@ -22,16 +27,6 @@ pub(super) fn complete(so_far: &str, cursor: usize, behind: &str, endings: &[&st
 /// Whether a text is a path wherever it stands.
 pub(super) fn is_path(text: &str) -> bool {
     ["/", "./", "../", "~"].iter().any(|start| text.starts_with(start))
-}
-
-/// `~` is the home folder, and nothing the present one.
-fn expanded(folder: &str) -> PathBuf {
-    let home = || std::env::var_os("HOME").map(PathBuf::from);
-    match folder.strip_prefix("~/").and_then(|rest| Some(home()?.join(rest))) {
-        Some(path) => path,
-        None if folder.is_empty() => PathBuf::from("."),
-        None => PathBuf::from(folder),
-    }
 }
 
 /// The entries of a folder; one that cannot be read has none.

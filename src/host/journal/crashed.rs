@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::history::{Entry, History, Opened, State};
+use super::left_out::left_out;
 use super::{file, now};
 
 /// A session whose process died: killed, aborted, out of memory.
@@ -69,35 +70,39 @@ impl Crashed {
         let opened = &self.history.opened;
         let place = if super::here() == opened.folder { "here" } else { &opened.folder };
         let place = if place == "here" { place.to_owned() } else { format!("in {place}") };
-        let finished = super::restore::cells(&self.history.entries).count();
-        let cells = |n: usize| {
-            if n == 1 { "1 finished cell".into() } else { format!("{n} finished cells") }
-        };
+        let finished = self.history.entries.iter().filter(|e| e.is_kept()).count();
+        let cells = |n: usize| many(n as u64, "finished cell");
         let ended = match self.running() {
             Some(cell) => format!("died in cell [{}] ({})", cell.number, cell.glimpse()),
             None => "was killed between two cells".into(),
         };
         let restore = format!(":restore runs its {} again", cells(finished));
         let show = if self.running().is_some() { ", not the one it died in" } else { "" };
+        let stopped = match left_out(&self.history.entries).len() {
+            0 => String::new(),
+            n => format!(", and leaves out {} that did not end", many(n as u64, "cell")),
+        };
         let saved = match self.checkpoint() {
             Some(path) => format!(" Training had saved {path}."),
             None => String::new(),
         };
         format!(
-            "The session {place} that began {} ago {ended}. {restore}{show}.{saved}",
+            "The session {place} that began {} ago {ended}. {restore}{show}{stopped}.{saved}",
             ago(now().saturating_sub(opened.time))
         )
     }
 
     /// The last checkpoint of the cell that was running, if it is still there.
     pub fn checkpoint(&self) -> Option<&str> {
-        let last = self.running()?.checkpoints.last()?;
-        std::path::Path::new(last).exists().then_some(last)
+        self.running()?.checkpoint()
     }
 }
 
+fn many(n: u64, unit: &str) -> String {
+    format!("{n} {unit}{}", if n == 1 { "" } else { "s" })
+}
+
 fn ago(seconds: u64) -> String {
-    let many = |n: u64, unit: &str| format!("{n} {unit}{}", if n == 1 { "" } else { "s" });
     match seconds {
         s if s < 120 => many(s, "second"),
         s if s < 2 * 3600 => many(s / 60, "minute"),

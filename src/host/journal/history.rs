@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Carrier, here, now};
+use crate::base::text::visible;
 use crate::host::cell::Cell;
 use crate::host::commands;
 
@@ -20,6 +21,8 @@ pub enum Event {
     Ended {
         cell: usize,
         succeeded: bool,
+        #[serde(default)]
+        interrupted: bool,
         seconds: f64,
     },
     /// Training saved a checkpoint while the cell ran.
@@ -76,6 +79,8 @@ pub enum State {
     Running,
     Succeeded,
     Failed,
+    /// The user stopped it.
+    Interrupted,
 }
 
 /// A session as its events tell it.
@@ -129,9 +134,13 @@ impl History {
                 state: State::Running,
                 checkpoints: Vec::new(),
             }),
-            Event::Ended { cell, succeeded, .. } => {
+            Event::Ended { cell, succeeded, interrupted, .. } => {
                 if let Some(entry) = self.entry(cell) {
-                    entry.state = if succeeded { State::Succeeded } else { State::Failed };
+                    entry.state = match (succeeded, interrupted) {
+                        (true, _) => State::Succeeded,
+                        (_, true) => State::Interrupted,
+                        _ => State::Failed,
+                    };
                 }
             }
             Event::Saved { cell, checkpoint } => {
@@ -181,7 +190,7 @@ pub fn glimpse(text: &str) -> String {
     const MOST: usize = 60;
     let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
     let line = lines.next().unwrap_or_default();
-    let short: String = line.chars().take(MOST).collect();
-    let more = short.len() < line.len() || lines.next().is_some();
+    let more = line.chars().count() > MOST || lines.next().is_some();
+    let short: String = line.chars().take(MOST).map(visible).collect();
     if more { format!("{short} ...") } else { short }
 }

@@ -14,6 +14,7 @@
 mod crashed;
 mod file;
 mod history;
+mod left_out;
 mod restore;
 mod save;
 
@@ -26,6 +27,7 @@ use file::File;
 pub use history::glimpse;
 pub use history::{Entry, State};
 use history::{Event, History};
+pub use left_out::{LeftOut, why_missing};
 pub use restore::{Restored, restore};
 pub use save::save;
 
@@ -84,13 +86,23 @@ impl Journal {
         log.record(Event::Began { time: now(), cell, text: text.into() });
     }
 
-    /// Called when it has ended.
-    pub fn end(&mut self, cell: usize, succeeded: bool) {
+    /// Called when it has ended, with how.
+    pub fn end(&mut self, cell: usize, state: State) {
         let mut log = lock(&self.0);
         let Some(at) = log.running.iter().rposition(|(number, _)| *number == cell) else { return };
         let (_, began) = log.running.remove(at);
         let seconds = began.elapsed().as_secs_f64();
-        log.record(Event::Ended { cell, succeeded, seconds });
+        let (succeeded, interrupted) = (state == State::Succeeded, state == State::Interrupted);
+        log.record(Event::Ended { cell, succeeded, interrupted, seconds });
+    }
+
+    /// Notes a cell of another session that is not run here, so that this one knows what is missing.
+    pub fn leave_out(&mut self, cell: usize, entry: &Entry) {
+        self.begin(cell, &entry.text);
+        for checkpoint in &entry.checkpoints {
+            lock(&self.0).record(Event::Saved { cell, checkpoint: checkpoint.clone() });
+        }
+        self.end(cell, entry.state);
     }
 
     /// Called when the session forgot its variables: what ran before is no part of it any more.

@@ -1,8 +1,10 @@
-//! `:restore`: runs the cells of a session again that has crashed, or those of a file.
+//! `:restore`: runs the cells of a session again that has crashed, or those of a file. Those that
+//! were interrupted are left out, which is said where they stood and at the end.
 
 use std::path::Path;
 
 use super::history::{Entry, Event, History, State};
+use super::left_out::{LeftOut, left_out};
 use super::{Crashed, file, now};
 use crate::base::{Error, Kind, files};
 use crate::host::Session;
@@ -14,7 +16,8 @@ use crate::script::{Failure, Output};
 pub struct Restored {
     /// For people: how many cells ran, which did not and why, where training can go on.
     pub text: String,
-    /// The cell in which the session died; not run, to be put before the user for editing.
+    /// The cell in which the session died, or the last that was interrupted and not run again
+    /// later; not run, to be put before the user for editing.
     pub edit: Option<String>,
 }
 
@@ -30,11 +33,9 @@ pub fn restore(session: &mut Session, which: &str) -> Result<Restored, Failure> 
     let number = which.parse::<usize>().ok();
     if !which.is_empty() && number.is_none() {
         let entries = of_file(Path::new(which))?;
-        let ran = replay(session, &entries, usize::MAX)?;
-        return Ok(Restored {
-            text: format!("{} of {which} ran.", cells_in_words(ran)),
-            edit: None,
-        });
+        let (ran, out) = replay(session, &entries, usize::MAX)?;
+        let text = format!("{} of {which} ran.{}", cells_in_words(ran), without(&out));
+        return Ok(Restored { text, edit: None });
     }
     let crashed = session.journal.crashed().ok_or_else(|| {
         Error::new("looking for a session to restore")
@@ -43,43 +44,73 @@ pub fn restore(session: &mut Session, which: &str) -> Result<Restored, Failure> 
             .found("none")
             .advice("Name a file that :save has written, as in :restore analysis.rhai")
     })?;
-    let ran = replay(session, crashed.entries(), number.unwrap_or(usize::MAX))?;
+    let (ran, out) = replay(session, crashed.entries(), number.unwrap_or(usize::MAX))?;
     file::append(&crashed.path, &Event::Restored { time: now() });
-    Ok(Restored { text: summary(&crashed, ran), edit: crashed.running().map(|e| e.text.clone()) })
+    let again = |e: &Entry| crashed.entries().iter().any(|c| c.is_kept() && c.text == e.text);
+    let interrupted = |l: &&LeftOut| l.entry.state == State::Interrupted && !again(&l.entry);
+    let stopped = out.iter().rev().find(interrupted).map(|l| &l.entry);
+    let edit = crashed.running().or(stopped).map(|e| e.text.clone());
+    Ok(Restored { text: summary(&crashed, ran, &out), edit })
 }
 
-/// The cells that bring a session's state back.
-pub(super) fn cells(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
-    entries.iter().filter(|e| e.state == State::Succeeded && e.builds_state())
-}
-
-/// Returns how many cells ran.
-fn replay(session: &mut Session, entries: &[Entry], last: usize) -> Result<usize, Failure> {
-    let chosen: Vec<&Entry> = cells(entries).filter(|e| e.number <= last).collect();
-    for (i, entry) in chosen.iter().enumerate() {
-        let said = format!("[{}] {}\n", entry.number, entry.glimpse());
+/// Returns how many cells ran, and those that were left out.
+fn replay(
+    session: &mut Session,
+    entries: &[Entry],
+    last: usize,
+) -> Result<(usize, Vec<LeftOut>), Failure> {
+    let mut out = left_out(entries);
+    out.retain(|l| l.entry.number <= last);
+    let is_out = |e: &Entry| out.iter().any(|l| l.entry == *e);
+    let chosen = entries.iter().filter(|e| e.number <= last && (e.is_kept() || is_out(e)));
+    let all = chosen.clone().filter(|e| e.is_kept()).count();
+    let mut ran = 0;
+    for entry in chosen {
+        let Entry { number, text, .. } = entry;
+        let what = if is_out(entry) { "  (left out)" } else { "" };
+        let said = format!("[{number}] {}{what}\n", entry.glimpse());
         session.console.output(Output::Stdout(said));
-        if let Err(failure) = session.cell(&entry.text).outcome {
-            let left = chosen.len() - i;
-            let said = format!("Stopped: {} did not run.\n", cells_in_words(left));
+        if is_out(entry) {
+            session.leave_out(entry);
+            continue;
+        }
+        if let Err(failure) = session.cell(text).outcome {
+            let left = cells_in_words(all - ran);
+            let before = number.saturating_sub(1);
+            let said =
+                format!("Stopped: {left} did not run. :restore {before} runs those before it.\n");
             session.console.output(Output::Stderr(said));
             return Err(failure);
         }
+        ran += 1;
     }
-    Ok(chosen.len())
+    Ok((all, out))
 }
 
-fn summary(crashed: &Crashed, ran: usize) -> String {
-    let mut text = format!("{} ran again.", cells_in_words(ran));
+/// What was left out, a sentence each, and how to go on from its checkpoint.
+fn without(out: &[LeftOut]) -> String {
+    let said = |l: &LeftOut| {
+        let checkpoint = l.entry.checkpoint().map(resume).unwrap_or_default();
+        format!("\nLeft out: {}. What it had done by then is missing.{checkpoint}", l.said())
+    };
+    out.iter().map(said).collect()
+}
+
+fn resume(checkpoint: &str) -> String {
+    format!(
+        "\nIts training had saved a checkpoint. To go on from it, give train::fit the option\n\n    resume: {checkpoint:?}\n"
+    )
+}
+
+fn summary(crashed: &Crashed, ran: usize, out: &[LeftOut]) -> String {
+    let mut text = format!("{} ran again.{}", cells_in_words(ran), without(out));
     if let Some(cell) = crashed.running() {
         let body: String = cell.text.lines().map(|l| format!("\n    {l}")).collect();
-        text += &format!(" The session died in cell [{}], which did not:\n{body}\n", cell.number);
+        let gap = if out.is_empty() { ' ' } else { '\n' };
+        text +=
+            &format!("{gap}The session died in cell [{}], which did not:\n{body}\n", cell.number);
     }
-    if let Some(path) = crashed.checkpoint() {
-        text += &format!(
-            "\nIts training had saved a checkpoint. To go on from it, give train::fit the option\n\n    resume: {path:?}\n"
-        );
-    }
+    text += &crashed.checkpoint().map(resume).unwrap_or_default();
     text
 }
 

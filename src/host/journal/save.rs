@@ -3,14 +3,16 @@
 use std::path::Path;
 
 use super::history::{Entry, State};
+use super::left_out::left_out;
 use crate::base::{Error, Result, files};
 use crate::host::Session;
 use crate::host::cell::Cell;
 use crate::host::notebook;
 
 /// Writes the session's cells to a `.rhai` script or an `.ipynb` notebook and says what was
-/// written. Cells that failed are in it as comments; so are, in a script, those that are no code
-/// of the language (`%%rust`, `:dep`). Questions and commands are left out.
+/// written. Cells that failed or were interrupted are in it as comments, and the answer says what
+/// is missing without them; so are, in a script, those that are no code of the language (`%%rust`,
+/// `:dep`). Questions and commands are left out. Missing folders are made.
 ///
 /// # Errors
 /// Another extension; a file that cannot be written.
@@ -34,14 +36,23 @@ pub fn save(session: &Session, path: &str) -> Result<String> {
                 .advice("As in :save analysis.rhai"));
         }
     };
+    let folder = place.parent().filter(|f| !f.as_os_str().is_empty() && !f.exists());
     files::write(place, text)?;
-    let failed = entries.iter().filter(|e| e.state == State::Failed).count();
-    let kept = entries.len() - failed;
-    let failed = match failed {
-        0 => String::new(),
-        n => format!("; {n} failed and are comments there"),
-    };
-    Ok(format!("{kept} cells are in {}{failed}.", place.display()))
+    let of = |state| entries.iter().filter(|e| e.state == state).count();
+    let (kept, failed, interrupted) =
+        (of(State::Succeeded), of(State::Failed), of(State::Interrupted));
+    let cells = if kept == 1 { "1 cell is".into() } else { format!("{kept} cells are") };
+    let mut said = format!("{cells} in {}", place.display());
+    for (n, what) in [(failed, "failed"), (interrupted, "interrupted")] {
+        if n > 0 {
+            said += &format!(", {n} {what} in comments");
+        }
+    }
+    if let Some(folder) = folder {
+        said += &format!("; the folder {} was made", folder.display());
+    }
+    let missing = left_out(&entries).into_iter().map(|l| format!("\nMissing there: {}.", l.said()));
+    Ok(format!("{said}.{}", missing.collect::<String>()))
 }
 
 fn script(entries: &[Entry]) -> String {
@@ -49,6 +60,7 @@ fn script(entries: &[Entry]) -> String {
     for entry in entries {
         let (code, why) = match entry.state {
             State::Failed => (commented(&entry.text), " failed"),
+            State::Interrupted => (commented(&entry.text), " interrupted"),
             _ => of_script(&entry.text),
         };
         text += &format!("\n// [{}]{why}\n{}\n", entry.number, code.trim_end());
@@ -72,6 +84,7 @@ fn of_script(text: &str) -> (String, &'static str) {
 fn cells(entries: &[Entry]) -> Result<String> {
     let text = |e: &Entry| match e.state {
         State::Failed => format!("// failed\n{}", commented(&e.text)),
+        State::Interrupted => format!("// interrupted\n{}", commented(&e.text)),
         _ => e.text.clone(),
     };
     notebook::of_cells(&entries.iter().map(text).collect::<Vec<_>>())

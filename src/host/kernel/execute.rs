@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::Kernel;
 use super::message::{self, Message};
-use crate::base::Kind;
-use crate::host::Session;
+use crate::base::{Kind, text};
 use crate::host::cell::Cell;
 use crate::host::session::Effect;
+use crate::host::{Session, report};
 use crate::script::{Bundle, Failure, Output};
 
 /// How long requests that were sent together with a failing one may need to get here.
@@ -155,28 +155,7 @@ pub fn error(session: &Session, failure: &Failure) -> Value {
         Kind::Invalid if failure.message.starts_with("syntax error") => "Syntax",
         Kind::Invalid => "Error",
     };
-    let traceback: Vec<String> = session.traceback(failure).lines().map(coloured).collect();
-    json!({ "ename": name, "evalue": failure.message, "traceback": traceback })
-}
-
-/// Colours for the words that a reader looks for.
-fn coloured(line: &str) -> String {
-    const RED: &str = "\x1b[1;31m";
-    const BLUE: &str = "\x1b[34m";
-    const PLAIN: &str = "\x1b[0m";
-    if let Some(rest) = line.strip_prefix("error:") {
-        return format!("{RED}error:{PLAIN}{rest}");
-    }
-    if let Some(place) = line.strip_prefix(" --> ") {
-        return format!(" {BLUE}-->{PLAIN} {place}");
-    }
-    match line.split_once("| ") {
-        Some((margin, caret)) if caret.trim().starts_with('^') => {
-            format!("{BLUE}{margin}|{PLAIN} {RED}{caret}{PLAIN}")
-        }
-        Some((margin, text)) if margin.trim().parse::<usize>().is_ok() => {
-            format!("{BLUE}{margin}|{PLAIN} {text}")
-        }
-        _ => line.into(),
-    }
+    let coloured = report::coloured(&session.traceback(failure));
+    let traceback: Vec<&str> = coloured.lines().collect();
+    json!({ "ename": name, "evalue": text::readable(&failure.message), "traceback": traceback })
 }

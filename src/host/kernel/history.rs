@@ -17,7 +17,10 @@ const KEPT: usize = 10_000;
 #[derive(Clone, Serialize, Deserialize)]
 struct Entry {
     session: i64,
+    /// 0 in the line by which a session takes its number.
+    #[serde(default)]
     line: usize,
+    #[serde(default)]
     input: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     output: Option<String>,
@@ -34,6 +37,7 @@ impl History {
     /// The history of the user: `kernel_history.jsonl` in the folder of the state.
     pub fn open(folder: Option<&Path>) -> Self {
         let path = folder.map(|f| f.join("kernel_history.jsonl"));
+        let lock = path.as_deref().and_then(|p| locked(&p.with_extension("lock")));
         let mut entries = path.as_deref().map(read).unwrap_or_default();
         if entries.len() > 2 * KEPT
             && let Some(path) = &path
@@ -43,9 +47,15 @@ impl History {
             // The longer file stays where that fails; nothing is lost.
             files::write(path, lines).ok();
         }
-        let session = entries.last().map_or(0, |e| e.session) + 1;
-        let file = path
+        let session = entries.iter().map(|e| e.session).max().unwrap_or(0) + 1;
+        let mut file = path
             .and_then(|p| OpenOptions::new().create(true).append(true).mode(0o600).open(p).ok());
+        if let Some(file) = &mut file {
+            // The next kernel sees that this number is taken, before the first cell runs.
+            file.write_all(format!("{{\"session\":{session}}}\n").as_bytes()).ok();
+        }
+        drop(lock);
+        entries.retain(|e| e.line > 0);
         Self { entries, session, file }
     }
 
@@ -117,6 +127,14 @@ impl Entry {
             json!([self.session, self.line, self.input])
         }
     }
+}
+
+/// Holds off other kernels that start, until it is dropped. Not every file system can lock; then
+/// two that start at once share a number.
+fn locked(path: &Path) -> Option<File> {
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path).ok()?;
+    file.lock().ok()?;
+    Some(file)
 }
 
 fn read(path: &Path) -> Vec<Entry> {

@@ -12,6 +12,7 @@ use zeromq::{Socket as _, SocketEvent};
 
 use super::capture::Log;
 use super::message::{self, Message};
+use super::stuck;
 
 /// Messages that may wait before whoever writes output has to wait, too.
 const BACKLOG: usize = 1_000;
@@ -56,11 +57,12 @@ impl IoPub {
     /// A queue, and the task that empties it into the socket.
     pub fn new(
         socket: KernelIoPubXPubConnection,
+        port: u16,
         log: Log,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (queue, items) = mpsc::unbounded_channel();
         let waiting = Arc::new(Waiting::default());
-        let publisher = Publisher::new(socket, log, waiting.clone());
+        let publisher = Publisher::new(socket, port, log, waiting.clone());
         (Self { queue, waiting }, publisher.run(items))
     }
 
@@ -95,6 +97,7 @@ impl IoPub {
 
 struct Publisher {
     socket: KernelIoPubXPubConnection,
+    port: u16,
     /// The clients that have come since this was last asked.
     come: Box<dyn FnMut() -> Vec<PeerIdentity> + Send>,
     log: Log,
@@ -102,7 +105,12 @@ struct Publisher {
 }
 
 impl Publisher {
-    fn new(mut socket: KernelIoPubXPubConnection, log: Log, waiting: Arc<Waiting>) -> Self {
+    fn new(
+        mut socket: KernelIoPubXPubConnection,
+        port: u16,
+        log: Log,
+        waiting: Arc<Waiting>,
+    ) -> Self {
         let mut events = socket.socket.monitor();
         let come = move || {
             let events = std::iter::from_fn(|| events.try_recv().ok());
@@ -112,7 +120,7 @@ impl Publisher {
             });
             accepted.collect()
         };
-        Self { socket, come: Box::new(come), log, waiting }
+        Self { socket, port, come: Box::new(come), log, waiting }
     }
 
     async fn run(mut self, mut items: mpsc::UnboundedReceiver<Item>) {
@@ -145,8 +153,8 @@ impl Publisher {
     }
 
     /// Sends to every client. The socket waits for the slowest; one that has stopped altogether
-    /// must not stop the kernel, so all lose their connection and those alive come back. They may
-    /// then see this message twice, but miss none.
+    /// must not stop the kernel, so it loses its connection. Where it cannot be found all do, and
+    /// those alive come back. They may then see this message twice, but miss none.
     async fn send(&mut self, message: Message) {
         let mut again = message.clone();
         match timeout(PATIENCE, self.socket.send(message)).await {
@@ -154,8 +162,12 @@ impl Publisher {
             Ok(Err(e)) => self.log.line(format_args!("publishing: {e}")),
             Err(_) => {
                 let took = PATIENCE.as_secs();
-                self.log.line(format_args!("a client took nothing for {took} s; all reconnect"));
-                self.reconnect().await;
+                let found = stuck::hang_up(self.port) > 0;
+                let what = if found { "it is hung up on" } else { "all reconnect" };
+                self.log.line(format_args!("a client took nothing for {took} s; {what}"));
+                if !found {
+                    self.reconnect().await;
+                }
                 // Clients take a message of the same name for an attack.
                 again.header.msg_id = uuid::Uuid::new_v4().to_string();
                 timeout(PATIENCE, self.socket.send(again)).await.ok();

@@ -18,6 +18,7 @@ mod iopub;
 mod message;
 mod outlet;
 mod stdin;
+mod stuck;
 mod turn;
 
 use std::convert::Infallible;
@@ -95,7 +96,7 @@ fn serve(file: &Path) -> Result<Infallible> {
         "status": "ok", "shell_port": info.shell_port, "iopub_port": info.iopub_port,
         "stdin_port": info.stdin_port, "control_port": info.control_port, "hb_port": info.hb_port,
     });
-    let (iopub, publishing) = IoPub::new(sockets.iopub, log.clone());
+    let (iopub, publishing) = IoPub::new(sockets.iopub, info.iopub_port, log.clone());
     runtime.spawn(publishing);
     runtime.spawn(channels::heartbeat(sockets.heartbeat));
     iopub.status("starting", None);

@@ -58,20 +58,24 @@ pub fn run(mut options: Options) -> Exit {
     let asked = options.take(&parameters);
     let applied = asked.and_then(|rest| {
         note_paths(&file, &rest);
-        parameters.apply(&mut notebook, &rest)
+        let values = parameters.apply(&mut notebook, &rest)?;
+        Ok((parameters.given(&values, &rest), values))
     });
-    match applied {
-        Ok(values) => session.give(values),
+    let given = match applied {
+        Ok((given, values)) => {
+            session.give(values);
+            given
+        }
         Err(e) => {
             let exit = refuse(&e, Exit::Usage);
             parameters.unread.iter().for_each(|text| say(&format!("note: not looked at: {text}")));
             say(&format!("See: spatia notebook run {} --help", file.display()));
             return exit;
         }
-    }
+    };
     notebook.sign();
     let out = place(&file, options.output.as_deref());
-    match out.and_then(|out| Runner::new(notebook, session, page, out, &options)) {
+    match out.and_then(|out| Runner::new(notebook, session, page, out, given, &options)) {
         Ok(runner) => runner.run(),
         Err(e) => refuse(&e, Exit::Failure),
     }

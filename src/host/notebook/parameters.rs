@@ -92,6 +92,17 @@ impl Parameters {
         Ok(values)
     }
 
+    /// The parameters that the arguments name, with what they are set to.
+    pub fn given(
+        &self,
+        values: &BTreeMap<String, Value>,
+        arguments: &[String],
+    ) -> Vec<(String, Value)> {
+        let named = |name: &str| arguments.iter().any(|a| names(a, name));
+        let given = self.signature.params.iter().filter(|p| named(&p.name));
+        given.filter_map(|p| Some((p.name.clone(), values.get(&p.name)?.clone()))).collect()
+    }
+
     /// Those of the arguments that name no parameter but an option of the command itself.
     pub fn has(&self, name: &str) -> bool {
         self.signature.params.iter().any(|p| names(&format!("--{name}"), &p.name))

@@ -17,7 +17,7 @@ use crate::host::kernel::{capture, execute};
 use crate::host::live::Live;
 use crate::host::session::{Effect, Said};
 use crate::host::{Exit, Session, signals};
-use crate::script::Failure;
+use crate::script::{Failure, source};
 
 /// How often the file is written while cells run.
 const SAVING: Duration = Duration::from_secs(2);
@@ -28,6 +28,8 @@ pub struct Runner {
     session: Session,
     page: Arc<Page>,
     out: PathBuf,
+    /// What the command line set, for messages.
+    given: Vec<(String, Value)>,
     allow_errors: bool,
     pictures: bool,
     timeout: Option<Duration>,
@@ -51,6 +53,7 @@ impl Runner {
         session: Session,
         page: Arc<Page>,
         out: PathBuf,
+        given: Vec<(String, Value)>,
         options: &Options,
     ) -> Result<Self> {
         let failed = |e| Error::io("leading native output into the cells", e);
@@ -59,7 +62,7 @@ impl Runner {
         signals::tell_of_aborts();
         let timeout = options.timeout.map(limit).transpose()?;
         let (allow_errors, pictures) = (options.allow_errors, options.pictures);
-        Ok(Self { notebook, session, page, out, allow_errors, pictures, timeout, log })
+        Ok(Self { notebook, session, page, out, given, allow_errors, pictures, timeout, log })
     }
 
     /// Runs all cells, or those before the first that fails, and writes the notebook either way.
@@ -77,10 +80,12 @@ impl Runner {
         let began = Instant::now();
         let mut written = Instant::now();
         let mut exit = Exit::Success;
+        let mut ran = String::new();
         for (n, (index, code)) in cells.iter().enumerate() {
             self.log.say(&format!("{:>5} {}", format!("{}/{}", n + 1, cells.len()), glimpse(code)));
             if let Verdict::Stop(with) = self.cell(*index, code) {
                 exit = with;
+                ran = format!("{} of {} cells ran, ", n + 1, cells.len());
                 break;
             }
             if written.elapsed() > SAVING {
@@ -94,7 +99,7 @@ impl Runner {
             return Exit::Failure;
         }
         let took = began.elapsed().as_secs_f64();
-        self.log.say(&format!("      {:.1} s, written to {}", took, self.out.display()));
+        self.log.say(&format!("      {:.1} s, {ran}written to {}", took, self.out.display()));
         exit
     }
 
@@ -157,9 +162,19 @@ impl Runner {
                 "error: {cell} took longer than the {} s of --timeout\n{traceback}",
                 limit.as_secs_f64()
             )),
-            None => self.log.say(&format!("error: {cell} failed\n{traceback}")),
+            None => self.log.say(&format!("error: {cell} failed{}\n{traceback}", self.used(index))),
         }
         if self.allow_errors { Verdict::Next } else { Verdict::Stop(Exit::Failure) }
+    }
+
+    /// The parameters from the command line that a cell names, which may be why it failed.
+    fn used(&self, index: usize) -> String {
+        let code = self.notebook.code(index).unwrap_or_default();
+        let tokens = source::scan(&code).tokens;
+        let names = |name: &str| tokens.iter().any(|t| t.text.trim_matches('"') == name);
+        let used = self.given.iter().filter(|(name, _)| names(name));
+        let used: Vec<String> = used.map(|(name, value)| format!("--{name} {value}")).collect();
+        if used.is_empty() { String::new() } else { format!("; it uses {}", used.join(", ")) }
     }
 
     fn set(&mut self, index: usize, field: &str, value: Value) {

@@ -4,6 +4,8 @@
 use std::io::IsTerminal;
 
 use crate::host::cell::Cell;
+use crate::host::report;
+use crate::script::docs::builtin;
 use crate::script::source::{self, Kind, Token};
 
 const KEYWORD: &str = "\x1b[35m";
@@ -11,14 +13,7 @@ const TEXT: &str = "\x1b[32m";
 const NUMBER: &str = "\x1b[36m";
 const QUIET: &str = "\x1b[2m";
 const COMMAND: &str = "\x1b[1m";
-const ERROR: &str = "\x1b[31m";
 const END: &str = "\x1b[0m";
-
-const KEYWORDS: &[&str] = &[
-    "let", "const", "if", "else", "while", "until", "for", "in", "loop", "do", "fn", "private",
-    "import", "export", "as", "switch", "try", "catch", "throw", "return", "break", "continue",
-    "true", "false", "this",
-];
 
 /// Whether colours are wanted. The line editor asks this itself before it paints.
 fn wanted() -> bool {
@@ -38,24 +33,12 @@ pub fn hint(text: &str) -> String {
     format!("{QUIET}{text}{END}")
 }
 
-/// A failure's text, where standard error is a terminal: its first line and its carets in red.
+/// A failure's text, in colours where standard error is a terminal.
 pub fn error(text: &str) -> String {
     if !wanted() || !std::io::stderr().is_terminal() {
         return text.to_owned();
     }
-    let painted = |(i, line): (usize, &str)| {
-        let marks = line.trim_start_matches([' ', '|', '\t', '\u{2502}']);
-        let caret = !marks.is_empty() && marks.chars().all(|c| matches!(c, '^' | '~' | '-'));
-        match caret {
-            _ if i == 0 => format!("{ERROR}{line}{END}"),
-            true => {
-                let at = line.len() - marks.len();
-                format!("{}{ERROR}{marks}{END}", &line[..at])
-            }
-            false => line.to_owned(),
-        }
-    };
-    text.lines().enumerate().map(painted).collect::<Vec<_>>().join("\n")
+    report::coloured(text)
 }
 
 /// A cell with its keywords, texts, numbers and comments in colour.
@@ -97,7 +80,7 @@ fn code(text: &str) -> String {
 
 fn colour_of(token: &Token<'_>) -> Option<&'static str> {
     match token.kind {
-        Kind::Word if KEYWORDS.contains(&token.text) => Some(KEYWORD),
+        Kind::Word if builtin::KEYWORDS.iter().any(|(w, _)| *w == token.text) => Some(KEYWORD),
         // The last piece of an interpolated text may begin with a digit too.
         Kind::Literal if token.text.starts_with(|c: char| c.is_ascii_digit()) => {
             Some(if token.text.ends_with('`') { TEXT } else { NUMBER })

@@ -11,6 +11,7 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
 
 use super::colour;
+use crate::base::text::clip;
 use crate::host::complete::{self, Completions};
 use crate::host::session::Names;
 use crate::host::{Session, tty};
@@ -70,9 +71,9 @@ fn candidates(found: &Completions) -> Vec<Pair> {
     let described = found.matches.len() <= FEW;
     let pair = |m: &complete::Match| {
         let note = if m.note.is_empty() { m.kind } else { &m.note };
-        let note = note.lines().next().unwrap_or_default();
         let display = if described {
-            format!("{:width$}  {note}", m.text).chars().take(columns).collect()
+            let note: Vec<&str> = note.split_whitespace().collect();
+            clip(&format!("{:width$}  {}", m.text, note.join(" ")), columns)
         } else {
             m.text.clone()
         };

@@ -65,6 +65,7 @@ impl Repl {
             .max_history_size(history::ENTRIES)?
             .history_ignore_space(true)
             .completion_type(CompletionType::List)
+            .completion_show_all_if_ambiguous(true)
             .build();
         let mut editor = Editor::with_config(config)?;
         editor.set_helper(Some(Lines::new(session.names())));

@@ -8,6 +8,7 @@ use polars::prelude::{Column as Values, DataFrame, DataType};
 use rhai::{Array, Dynamic, Engine, FnPtr, Map};
 
 use super::Variable;
+use crate::base::text::clip;
 use crate::data::{self, Matrix as Numbers, Uns};
 use crate::script::column::Column;
 use crate::script::dataset::Dataset;
@@ -37,7 +38,7 @@ pub(super) fn describe(engine: &Engine, name: &str, value: &Dynamic) -> Variable
 /// A text of that name.
 pub(super) fn text(name: &str, text: &str) -> Variable {
     let line = text.trim().lines().next().unwrap_or_default();
-    Variable { name: name.to_owned(), ..said("text", clip(line), Vec::new()) }
+    Variable { name: name.to_owned(), ..said("text", clip(line, LINE), Vec::new()) }
 }
 
 /// `In` or `Out`, whose type is called as it is, with parts by their numbers.
@@ -47,7 +48,7 @@ pub(super) fn listed(name: &str, parts: Vec<Variable>) -> Variable {
 
 fn within(engine: &Engine, value: &Dynamic, depth: usize) -> Variable {
     let known = object(value).unwrap_or_else(|| plain(engine, value, depth));
-    let summary = clip(known.summary.lines().next().unwrap_or_default());
+    let summary = clip(known.summary.lines().next().unwrap_or_default(), LINE);
     Variable { summary, ..known }
 }
 
@@ -119,7 +120,7 @@ fn plain(engine: &Engine, value: &Dynamic, depth: usize) -> Variable {
         return named("()", "nothing".into());
     }
     if let Ok(text) = value.as_immutable_string_ref() {
-        return named("text", format!("{:?}", clip(&text)));
+        return named("text", format!("{:?}", clip(&text, LINE)));
     }
     if let Some(array) = value.read_lock::<Array>() {
         return Variable {
@@ -158,7 +159,7 @@ fn sized(name: &str, kind: &str, shape: Vec<usize>, of: &str) -> Variable {
 fn holding(name: &str, kind: &str, parts: Vec<Variable>) -> Variable {
     let names: Vec<&str> = parts.iter().take(20).map(|p| p.name.as_str()).collect();
     let summary = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-    Variable { parts, name: name.to_owned(), ..said(kind, clip(&summary), Vec::new()) }
+    Variable { parts, name: name.to_owned(), ..said(kind, clip(&summary, LINE), Vec::new()) }
 }
 
 fn dataset(ds: &data::Dataset) -> Variable {
@@ -212,7 +213,7 @@ fn column(c: &Values) -> Variable {
         t => t.to_string(),
     };
     let name = c.name().to_string();
-    Variable { name, parts: groups, ..said("Column", clip(&kind), vec![c.len()]) }
+    Variable { name, parts: groups, ..said("Column", clip(&kind, LINE), vec![c.len()]) }
 }
 
 fn matrices(slot: &IndexMap<String, Array2<f64>>) -> Variable {
@@ -251,17 +252,10 @@ fn tree(name: &str, node: &Uns, depth: usize) -> Variable {
         Uns::Null => "()",
         Uns::Text(_) | Uns::Singles(_) | Uns::Bytes(_) | Uns::Sparse(_) => "text",
     };
-    let summary = clip(node.to_string().lines().next().unwrap_or_default());
+    let summary = clip(node.to_string().lines().next().unwrap_or_default(), LINE);
     Variable { name: name.to_owned(), ..said(kind, summary, Vec::new()) }
 }
 
 fn many(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
-fn clip(text: &str) -> String {
-    match text.char_indices().nth(LINE) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
-    }
 }

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 pub use curves::Curves;
 pub(super) use grid::text as grid_text;
+pub use html::escape;
 
 use super::convert::Outcome;
 use super::output::Bundle;

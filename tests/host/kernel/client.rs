@@ -92,7 +92,7 @@ impl Client {
         });
     }
 
-    async fn start(home: &Path) -> Self {
+    pub async fn start(home: &Path) -> Self {
         let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let (ports, listeners) = peek_ports_with_listeners(ip, 5).await.unwrap();
         drop(listeners);
