@@ -72,12 +72,18 @@ fn curve(chart: &Chart, panel: &Panel, k: usize, field: &str, last: bool) -> Val
     };
     let y =
         if panel.log { json!({ "type": "log" }) } else { json!({ "zero": false, "padding": 4 }) };
+    let title = if last { json!(chart.x_label) } else { Value::Null };
+    let mut axis = json!({ "title": title, "labels": last, "format": ".6~g" });
+    if chart.x.iter().all(|x| x.fract() == 0.0) {
+        // No ticks between epochs.
+        axis["tickMinStep"] = json!(1);
+    }
     json!({
         "mark": { "type": "line", "strokeWidth": 1.6, "clip": true,
             "point": { "opacity": dots, "size": 24, "filled": true } },
         "encoding": {
             "x": { "field": "x", "type": "quantitative", "scale": { "zero": false, "nice": false },
-                "axis": { "title": if last { json!(chart.x_label) } else { Value::Null }, "labels": last } },
+                "axis": axis },
             "y": { "field": field, "type": "quantitative", "scale": y, "axis": { "title": null, "tickCount": 4, "format": ".6~g" } },
             "color": colour,
             "tooltip": [
