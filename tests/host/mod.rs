@@ -9,4 +9,5 @@ mod language;
 mod notebook;
 mod repl;
 mod rust;
+mod rust_notebooks;
 mod same;
