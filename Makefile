@@ -33,9 +33,10 @@ demo: build  ## train on synthetic tissue, results in outputs/
 test: test-setup  ## all tests (PYTHON_TESTS=0: without those that need Python packages)
 	$(test_env) $(CARGO) test --release
 
-check: setup  ## format and lints
+check: setup  ## format and lints, also of the library without its default features
 	$(CARGO) fmt --check
 	$(CARGO) clippy --release --all-targets -- -D warnings
+	$(CARGO) clippy --release --no-default-features --lib -- -D warnings
 
 bench: build test-setup  ## seconds beside the PyTorch peer, scanpy and other kernels, memory, interrupts (PEER=FILE: gvae_pyg.py; DATA=DIR)
 	$(DEPS)/venv/bin/python benches/epoch.py $(SPATIA) $(or $(PEER),../shared/peers/gvae_pyg.py)

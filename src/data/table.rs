@@ -320,6 +320,19 @@ pub fn integers(column: &Column) -> Result<Vec<Option<i64>>> {
     Ok(cast.i64().map_err(|e| failed(e.to_string()))?.iter().collect())
 }
 
+/// A column of truth values; missing ones become `None`.
+///
+/// # Errors
+/// A column of another type.
+pub fn booleans(column: &Column) -> Result<Vec<Option<bool>>> {
+    let values = column.bool().map_err(|_| {
+        Error::new(format!("reading column '{}' as truth values", column.name()))
+            .expected("booleans")
+            .found(format!("type {}", column.dtype()))
+    })?;
+    Ok(values.iter().collect())
+}
+
 /// Any column as text; missing values become `None`.
 pub fn texts(column: &Column) -> Result<Vec<Option<String>>> {
     let failed = |e| Error::io(format!("reading column '{}' as text", column.name()), e);

@@ -74,7 +74,8 @@ pub(super) fn groups(value: &Dynamic, what: &str) -> Result<Vec<Option<String>>>
     table::texts(&column(value, what)?)
 }
 
-/// A column from a column, a tensor [N] or an array of numbers, texts or booleans.
+/// A column from a column, a tensor [N] or an array of numbers, texts or booleans, `()` where a
+/// value is missing.
 pub(super) fn column(value: &Dynamic, name: &str) -> Result<Values> {
     if let Some(c) = value.clone().try_cast::<Column>() {
         return Ok(c.values.with_name(name.into()));
@@ -87,27 +88,41 @@ pub(super) fn column(value: &Dynamic, name: &str) -> Result<Values> {
             .expected("a column, a tensor [N], or an array of numbers, texts or booleans")
             .found(found)
     };
-    let array =
-        value.clone().try_cast::<Array>().ok_or_else(|| refuse(value.type_name().into()))?;
-    let values = rhai::serde::from_dynamic::<Vec<Value>>(&array.into())
-        .map_err(|e| refuse(e.to_string()))?;
-    let column = match values.first() {
-        Some(Value::Bool(_)) => Values::new(name.into(), all(&values, Value::as_bool, refuse)?),
-        Some(Value::String(_)) => Values::new(name.into(), all(&values, Value::as_str, refuse)?),
-        Some(Value::Number(_)) if values.iter().all(Value::is_i64) => {
-            Values::new(name.into(), all(&values, Value::as_i64, refuse)?)
-        }
-        _ => Values::new(name.into(), all(&values, Value::as_f64, refuse)?),
+    let array = value.as_array_ref().map_err(|found| refuse(found.into()))?;
+    let any = |is: fn(&Dynamic) -> bool| array.iter().any(is);
+    let column = if any(Dynamic::is_bool) {
+        Values::new(name.into(), all(&array, |v| v.as_bool().ok(), refuse)?)
+    } else if any(is_text) {
+        let text = |v: &Dynamic| is_text(v).then(|| v.to_string());
+        Values::new(name.into(), all(&array, text, refuse)?)
+    } else if any(Dynamic::is_int) && !any(Dynamic::is_float) {
+        Values::new(name.into(), all(&array, |v| v.as_int().ok(), refuse)?)
+    } else {
+        Values::new(name.into(), all(&array, number, refuse)?)
     };
     Ok(column)
 }
 
-fn all<'a, T>(
-    values: &'a [Value],
-    read: impl Fn(&'a Value) -> Option<T>,
+/// A number of the language, whole or not.
+pub(super) fn number(value: &Dynamic) -> Option<f64> {
+    value.as_float().or_else(|_| value.as_int().map(|i| i as f64)).ok()
+}
+
+fn is_text(value: &Dynamic) -> bool {
+    value.is_string() || value.is_char()
+}
+
+/// The values of an array; `()` is a missing one.
+fn all<T>(
+    array: &[Dynamic],
+    read: impl Fn(&Dynamic) -> Option<T>,
     refuse: impl Fn(String) -> Error,
-) -> Result<Vec<T>> {
-    values.iter().map(|v| read(v).ok_or_else(|| refuse(format!("{v} among the values")))).collect()
+) -> Result<Vec<Option<T>>> {
+    let value = |v: &Dynamic| match v.is_unit() {
+        true => Ok(None),
+        false => read(v).map(Some).ok_or_else(|| refuse(format!("{v} among the values"))),
+    };
+    array.iter().map(value).collect()
 }
 
 /// Names, from a text or an array of texts.

@@ -26,8 +26,13 @@ pub enum Exported {
     Float(f64),
     Bool(bool),
     Text(String),
-    /// JSON: values of one kind in a row. Numbers that JSON lacks are texts, "NaN" and "inf".
-    List(Element, PathBuf),
+    /// JSON: values of one kind in a row, null where one is missing. Numbers that JSON lacks are
+    /// texts, "NaN" and "inf".
+    List {
+        of: Element,
+        some_missing: bool,
+        path: PathBuf,
+    },
     /// JSON: anything of maps, arrays, numbers, texts, booleans.
     Json(PathBuf),
     /// Arrow IPC.
@@ -48,9 +53,6 @@ pub enum Element {
     Float,
     Bool,
     Text,
-    /// Some of them are missing.
-    MaybeInt,
-    MaybeText,
 }
 
 /// Of the numbers of an array.
@@ -154,19 +156,20 @@ fn matrix_to(path: PathBuf, m: &data::Matrix) -> Result<Exported> {
 
 fn column_to(path: PathBuf, c: &Column) -> Result<Exported> {
     let kind = c.values.dtype();
-    let whole = c.values.null_count() == 0;
-    let (element, list): (_, Vec<Value>) = if kind.is_integer() {
-        let element = if whole { Element::Int } else { Element::MaybeInt };
-        (element, table::integers(&c.values)?.into_iter().map(Value::from).collect())
+    let (of, list): (_, Vec<Value>) = if kind.is_integer() {
+        (Element::Int, table::integers(&c.values)?.into_iter().map(Value::from).collect())
     } else if kind.is_primitive_numeric() {
-        (Element::Float, table::numbers(&c.values)?.into_iter().map(exact).collect())
+        let missing = c.values.is_null();
+        let numbers = table::numbers(&c.values)?.into_iter().zip(missing.iter());
+        let value = |(v, missing)| if missing == Some(true) { Value::Null } else { exact(v) };
+        (Element::Float, numbers.map(value).collect())
+    } else if kind.is_bool() {
+        (Element::Bool, table::booleans(&c.values)?.into_iter().map(Value::from).collect())
     } else {
-        let texts = table::texts(&c.values)?;
-        let element = if whole { Element::Text } else { Element::MaybeText };
-        (element, texts.into_iter().map(Value::from).collect())
+        (Element::Text, table::texts(&c.values)?.into_iter().map(Value::from).collect())
     };
     json_to(&path, &list)?;
-    Ok(Exported::List(element, path))
+    Ok(Exported::List { of, some_missing: c.values.null_count() > 0, path })
 }
 
 fn dataset_to(folder: &Path, ds: &data::Dataset) -> Result<Exported> {
@@ -208,8 +211,10 @@ fn named_to<'a, M: 'a>(
 /// An array of one kind of values, or else JSON as it is.
 fn list_to(path: PathBuf, value: Dynamic) -> Result<Exported> {
     if let Ok(list) = value.as_array_ref() {
-        let all = |is: fn(&Dynamic) -> bool| !list.is_empty() && list.iter().all(is);
-        let element = if all(Dynamic::is_int) {
+        let some_missing = list.iter().any(Dynamic::is_unit);
+        let known: Vec<&Dynamic> = list.iter().filter(|v| !v.is_unit()).collect();
+        let all = |is: fn(&Dynamic) -> bool| !known.is_empty() && known.iter().all(|v| is(v));
+        let of = if all(Dynamic::is_int) {
             Some(Element::Int)
         } else if all(|v| v.is_int() || v.is_float()) {
             Some(Element::Float)
@@ -218,18 +223,21 @@ fn list_to(path: PathBuf, value: Dynamic) -> Result<Exported> {
         } else {
             all(Dynamic::is_bool).then_some(Element::Bool)
         };
-        if element == Some(Element::Float) {
-            let floats =
-                list.iter().filter_map(|v| v.as_float().or(v.as_int().map(|i| i as f64)).ok());
-            json_to(&path, &floats.map(exact).collect::<Vec<_>>())?;
-            return Ok(Exported::List(Element::Float, path));
+        if of == Some(Element::Float) {
+            let value = |v: &Dynamic| convert::number(v).map_or(Value::Null, exact);
+            json_to(&path, &list.iter().map(value).collect::<Vec<_>>())?;
+            return Ok(Exported::List { of: Element::Float, some_missing, path });
         }
-        if let Some(element) = element {
+        if let Some(of) = of {
             json_to(&path, &convert::json(value.clone(), "a Rust cell")?)?;
-            return Ok(Exported::List(element, path));
+            return Ok(Exported::List { of, some_missing, path });
         }
     }
-    convert::finite(&value, "of a Rust cell")?;
+    convert::finite(&value, "of a Rust cell").map_err(|e| {
+        e.advice(
+            "A tensor holds NaN and infinity: `let t = tensor(rows)`; so does an array of numbers",
+        )
+    })?;
     json_to(&path, &convert::json(value, "a Rust cell")?)?;
     Ok(Exported::Json(path))
 }
@@ -264,10 +272,15 @@ fn import(file: &Path) -> Result<Dynamic> {
     rhai::serde::to_dynamic(value).map_err(|e| failed(e.to_string()))
 }
 
-/// A number, or an array of them, with the texts of those that JSON lacks.
+/// A number, or arrays and maps of them, with the texts of those that JSON lacks.
 fn floats(value: &Value) -> Option<Dynamic> {
     match value {
+        Value::Null => Some(Dynamic::UNIT),
         Value::Array(all) => Some(all.iter().map(floats).collect::<Option<rhai::Array>>()?.into()),
+        Value::Object(all) => {
+            let entry = |(name, v): (&String, &Value)| Some((name.into(), floats(v)?));
+            Some(all.iter().map(entry).collect::<Option<rhai::Map>>()?.into())
+        }
         Value::String(text) => Some(text.parse::<f64>().ok()?.into()),
         other => Some(other.as_f64()?.into()),
     }

@@ -39,12 +39,19 @@ impl Tensor {
                 .expected("an array of numbers, or of rows of equal length")
                 .found(found)
         };
-        let json = convert::json(value.clone(), "tensor")?;
-        if let Ok(row) = serde_json::from_value::<Vec<f64>>(json.clone()) {
+        let read = |v: &Dynamic| {
+            convert::number(v).ok_or_else(|| refuse(format!("{} among them", v.type_name())))
+        };
+        let row = |v: &Dynamic| {
+            let row = v.as_array_ref().map_err(|found| refuse(found.into()))?;
+            row.iter().map(read).collect::<Result<Vec<f64>>>()
+        };
+        let array = value.as_array_ref().map_err(|found| refuse(found.into()))?;
+        if !array.iter().any(Dynamic::is_array) {
+            let row = array.iter().map(read).collect::<Result<Vec<f64>>>()?;
             return Ok(Self::new(tch::Tensor::from_slice(&row)));
         }
-        let rows: Vec<Vec<f64>> =
-            serde_json::from_value(json).map_err(|e| refuse(e.to_string()))?;
+        let rows = array.iter().map(row).collect::<Result<Vec<_>>>()?;
         let width = rows.first().map_or(0, Vec::len);
         if let Some(other) = rows.iter().find(|r| r.len() != width) {
             return Err(refuse(format!("rows of {width} and of {}", other.len())));

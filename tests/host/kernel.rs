@@ -295,6 +295,15 @@ fn shutdown_is_answered_and_the_process_ends_even_amid_a_cell() {
         assert!(k.ended().await.success());
         k
     });
+    // Older clients ask on the shell channel.
+    Client::with(|mut k| async move {
+        k.run("let a = 1").await;
+        let reply = k.shell("shutdown_request", json!({ "restart": true })).await;
+        assert_eq!(reply, json!({ "status": "ok", "restart": true }));
+        assert_eq!(k.heard("shutdown_reply").await, reply);
+        assert!(k.ended().await.success());
+        k
+    });
     Client::with(|mut k| async move {
         let ran = k.run(":quit").await;
         assert_eq!(ran.reply["payload"][0]["source"], "ask_exit");
@@ -302,8 +311,36 @@ fn shutdown_is_answered_and_the_process_ends_even_amid_a_cell() {
         k
     });
     Client::with(|mut k| async move {
+        // Once it has answered it listens to signals too.
+        k.run("1").await;
         k.signal("TERM");
         assert!(k.ended().await.success());
+        k
+    });
+}
+
+#[test]
+fn a_loaded_file_is_the_next_cell_and_a_restart_forgets_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("step.rhai");
+    std::fs::write(&file, "let a = 5\na + 1\n").unwrap();
+    Client::with(|mut k| async move {
+        let ran = k.run(&format!("%load {}", file.display())).await;
+        let next =
+            json!({ "source": "set_next_input", "text": "let a = 5\na + 1", "replace": false });
+        assert_eq!(ran.reply["payload"], json!([next]));
+        assert_eq!(ran.kinds(), ["busy", "execute_input", "idle"], "it is not run");
+        assert_eq!(k.run("a").await.reply["status"], "error");
+
+        k.run("let kept = 1\nfn twice(x) { 2 * x }").await;
+        assert_eq!(k.run("twice(kept)").await.find("execute_result")["data"]["text/plain"], "2");
+        let ran = k.run(":restart").await;
+        assert!(has(&ran.find("execute_result")["data"]["text/plain"], "afresh"));
+        for gone in ["kept", "twice(1)"] {
+            assert_eq!(k.run(gone).await.reply["status"], "error", "{gone}");
+        }
+        // The cells go on counting: the kernel is the same.
+        assert_eq!(k.run("6 * 7").await.reply["execution_count"], 8);
         k
     });
 }

@@ -13,4 +13,5 @@ mod live;
 mod notebook;
 mod repl;
 mod rust;
+mod rust_notebooks;
 mod same;

@@ -38,7 +38,7 @@ fn file(root: &Value) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn read(path: &Path) -> Value {
+pub fn read(path: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -51,7 +51,7 @@ fn executed(path: &Path, arguments: &[&str]) -> Value {
 }
 
 /// A list of lines as one text.
-fn joined(lines: &Value) -> String {
+pub fn joined(lines: &Value) -> String {
     lines.as_array().unwrap().iter().map(|l| l.as_str().unwrap()).collect()
 }
 
@@ -355,7 +355,7 @@ fn apart(text: &str) -> (String, Vec<f64>) {
 
 /// Executes a notebook of the project beside a copy and compares what it gives with what is kept.
 /// Other processors give other last bits, and training amplifies them: numbers may differ by 15 %.
-fn gives_what_it_keeps(name: &str, arguments: &[&str]) {
+pub fn gives_what_it_keeps(name: &str, arguments: &[&str]) {
     let path = common::root().join("notebooks").join(name);
     let size = std::fs::metadata(&path).unwrap().len();
     assert!(size < 1 << 20, "{name} has {size} bytes");
@@ -372,6 +372,7 @@ fn gives_what_it_keeps(name: &str, arguments: &[&str]) {
         for (kept, ran) in kept.iter().zip(ran) {
             let ((words, numbers), (other, others)) = (apart(kept), apart(ran));
             assert_eq!(words, other, "{name} [{id}]");
+            assert_eq!(numbers.len(), others.len(), "{name} [{id}]\n{kept}\n{ran}");
             let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 0.02 + 0.15 * a.abs();
             assert!(numbers.iter().zip(&others).all(near), "{name} [{id}]\n{kept}\n{ran}");
         }

@@ -1,5 +1,8 @@
 //! Cells of Rust, and evcxr's display convention.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -139,10 +142,19 @@ fn fails(session: &mut Session, cell: &str) -> String {
     }
 }
 
+/// Sessions that build crates do so one after another: the second finds what the first has built,
+/// where two at once would build everything twice.
+#[cfg(feature = "rust-cells")]
+pub fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// One session for all that needs a compiler: each step of it costs seconds.
 #[test]
 #[cfg(feature = "rust-cells")]
 fn cells_of_rust() {
+    let _turn = one_at_a_time();
     use_program(env!("CARGO_BIN_EXE_spatia").into());
     let console = Recorder::new();
     let mut s = Session::new(console.clone());
@@ -240,17 +252,93 @@ fn cells_of_rust() {
     let said = fails(&mut s, "%%rust -x\n1");
     assert!(said.contains("'-x'"), "{said}");
 
-    // An interrupt stops the code, and the session lives on.
-    let said =
-        interrupted(&mut s, "%%rust\nloop { std::hint::spin_loop(); }", Duration::from_secs(3));
-    assert!(said.contains("afresh"), "{said}");
-    assert_eq!(run(&mut s, "n"), "42");
+    // Truth values and missing ones go both ways as what they are, NaN is no missing one, and a
+    // dataset can go twice in a row.
+    run(
+        &mut s,
+        "ds.obs[\"flag\"] = ds.obs[\"purity\"].to_array().map(|p| p > 0.5); let flag = ds.obs[\"flag\"]; \
+         let holes = [1, (), 3]; let t = data::table(#{ a: [true, (), false], b: [0.5, (), 0.25], c: [7, (), 9007199254740993] }); \
+         let a = t[\"a\"]; let b = t[\"b\"]; let rows = tensor([[1.0, 0.0 / 0.0], [3, 4]]);",
+    );
+    run(
+        &mut s,
+        "%%rust -i ds,flag,holes,a,b,rows -o many,there,half,back,deep,filled\nlet many = flag.iter().filter(|&&f: &&bool| f).count() as i64;\n\
+         assert_eq!(ds.obs.bool(\"flag\")?, flag);\nlet there: Vec<bool> = holes.iter().map(Option::is_some).collect();\n\
+         let half: Vec<Option<f64>> = b.iter().map(|v| v.map(|v| 2.0 * v)).chain([Some(f64::NAN)]).collect();\n\
+         assert_eq!(a, [Some(true), None, Some(false)]);\nlet back = &rows * 2.0;\n\
+         let deep = std::collections::HashMap::from([(String::from(\"x\"), vec![f64::NAN, 1.0]), (String::from(\"y\"), vec![])]);\n\
+         let filled: Vec<f64> = flag.iter().map(|&f| if f { 1.0 } else { f64::NAN }).collect();",
+    );
+    assert_eq!(run(&mut s, "there"), "[true, false, true]");
+    assert_eq!(run(&mut s, "half"), "[1.0, (), 0.5, NaN]");
+    assert_eq!(
+        run(&mut s, "[back.to_array()[0][1], back.to_array()[1], deep.x, deep.y]"),
+        "[NaN, [6.0, 8.0], [NaN, 1.0], []]"
+    );
+    // Back into the dataset, where a NaN stays what it is.
+    run(
+        &mut s,
+        "ds.obs[\"filled\"] = filled; ds.obsm[\"rows\"] = tensor(filled.map(|v| [v, 1.0]));",
+    );
+    assert_eq!(
+        run(&mut s, "ds.obs[\"filled\"].to_array().filter(|v| v == 1.0).len() == many && many > 0"),
+        "true"
+    );
+    run(
+        &mut s,
+        "%%rust -i ds,t -o again,exact,u\nlet again = ds.obs.f64(\"filled\")?.iter().filter(|v| !v.is_nan()).count() as i64;\n\
+         assert_eq!(ds.obsm[\"rows\"].iter().filter(|v| v.is_nan()).count() as i64, 60 - again);\n\
+         let exact = t.maybe_i64(\"c\")?;\nlet u = t.clone().with(\"d\", t.maybe_bool(\"a\")?)?.with(\"e\", exact.clone())?;",
+    );
+    assert_eq!(run(&mut s, "again == many && exact == [7, (), 9007199254740993]"), "true");
+    assert_eq!(run(&mut s, "u[\"d\"].to_array() == u[\"a\"].to_array()"), "true");
+    lap("missing values");
+
+    // An interrupt stops the code, and that alone: the next cell runs at once in what evcxr has put
+    // in its place, and knows the functions. The message names what is lost.
+    let said = interrupted(&mut s, &console, "loop { std::hint::spin_loop(); }");
+    assert!(said.contains("Lost with the process") && said.contains("halves"), "{said}");
+    assert!(said.contains("functions") && said.contains("still there"), "{said}");
+    let next = Instant::now();
     assert_eq!(run(&mut s, "%%rust\ntwice(4)"), "8");
+    eprintln!("the next cell took {:?}", next.elapsed());
+    assert_eq!(run(&mut s, "n"), "42");
+    let said = fails(&mut s, "%%rust\nhalves.len()");
+    assert!(said.contains("cannot find value `halves`"), "{said}");
     lap("an interrupt");
 
-    // The end of the process that runs the code is an error, and the next cell starts afresh.
+    // What the code has started ends with it.
+    interrupted(
+        &mut s,
+        &console,
+        "std::process::Command::new(\"sleep\").arg(\"600\").status().unwrap();",
+    );
+    assert_eq!(run(&mut s, "%%rust\ntwice(5)"), "10");
+    lap("a process of the code");
+
+    // Whenever the interrupt comes, while it is compiled or at the moment it dies by itself, the
+    // next cell runs.
+    run(&mut s, "%%rust\nlet kept = 11;");
+    for (i, after) in [50, 200, 400, 700, 1000].into_iter().enumerate() {
+        let after = Duration::from_millis(after);
+        let asked = std::thread::spawn(move || {
+            std::thread::sleep(after);
+            interrupt::request();
+        });
+        let cell = format!(
+            "%%rust\nlet round{i} = 1;\nstd::thread::sleep(std::time::Duration::from_millis(300));\nstd::process::abort();"
+        );
+        assert!(s.cell(&cell).outcome.is_err());
+        asked.join().unwrap();
+        interrupt::clear();
+        assert_eq!(run(&mut s, &format!("%%rust\ntwice({i})")), (2 * i).to_string());
+    }
+    lap("interrupts at any time");
+
+    // The end of the process that runs the code is an error, and the next cell has another.
+    run(&mut s, "%%rust\nlet gone = 5;");
     let said = fails(&mut s, "%%rust\nprintln!(\"last words\");\nstd::process::abort();");
-    assert!(said.contains("SIGABRT") && said.contains("afresh"), "{said}");
+    assert!(said.contains("SIGABRT") && said.contains("ran the code: gone"), "{said}");
     assert!(console.stdout().ends_with("last words\n"), "{}", console.stdout());
     assert_eq!(run(&mut s, "%%rust\nlet k = 3; k"), "3");
 
@@ -268,18 +356,77 @@ fn cells_of_rust() {
     lap("the end");
 }
 
-/// Runs a cell, interrupts it after a while, and prints how long it took to stop.
+/// Runs code as a cell, interrupts it once it runs, and prints how long it took to stop.
 #[track_caller]
-fn interrupted(session: &mut Session, cell: &str, after: Duration) -> String {
+#[cfg(feature = "rust-cells")]
+fn interrupted(session: &mut Session, console: &Arc<Recorder>, code: &str) -> String {
+    let (heard, before) = (console.clone(), console.stdout().len());
     let asked = std::thread::spawn(move || {
-        std::thread::sleep(after);
+        let patience = Instant::now() + Duration::from_secs(240);
+        while heard.stdout().len() == before && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // The line comes before what follows it.
+        std::thread::sleep(Duration::from_millis(200));
         interrupt::request();
         Instant::now()
     });
-    let failure = session.cell(cell).outcome.unwrap_err();
+    let cell = format!("%%rust\nprintln!(\"it runs\");\n{code}\nprintln!(\"it went on\");");
+    let failure = session.cell(&cell).outcome.unwrap_err();
     let took = asked.join().unwrap().elapsed();
     interrupt::clear();
     assert_eq!(failure.kind, Kind::Interrupted, "{}", failure.message);
     eprintln!("stopped within {took:?}");
     failure.message
+}
+
+/// What `spatia` says to a cell of Rust on a machine without what that takes.
+#[cfg(feature = "rust-cells")]
+fn without_rust(path: &str, home: &std::path::Path, cell: &str) -> String {
+    let mut spatia = Command::new(env!("CARGO_BIN_EXE_spatia"));
+    spatia.arg("repl").env("PATH", path).env("HOME", home).env("XDG_STATE_HOME", home);
+    for name in ["RUSTUP_HOME", "CARGO_HOME", "RUSTUP_TOOLCHAIN", "XDG_CACHE_HOME"] {
+        spatia.env_remove(name);
+    }
+    spatia.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = spatia.spawn().unwrap();
+    write!(child.stdin.take().unwrap(), "{cell}\n\n").unwrap();
+    String::from_utf8_lossy(&child.wait_with_output().unwrap().stderr).into_owned()
+}
+
+#[test]
+#[cfg(feature = "rust-cells")]
+fn a_machine_without_rust_is_told_what_it_lacks() {
+    let home = tempfile::tempdir().unwrap();
+    let empty = home.path().join("bin");
+    std::fs::create_dir(&empty).unwrap();
+    for cell in ["%%rust\n1 + 1", ":dep serde = \"1\""] {
+        let said = without_rust(empty.to_str().unwrap(), home.path(), cell);
+        assert!(said.contains("found no cargo, no rustc, no cc"), "{said}");
+        assert!(said.contains("https://rustup.rs"), "{said}");
+    }
+
+    // rustup's stand-ins, which find no toolchain in this home.
+    for tool in ["cargo", "rustc"] {
+        let text = "#!/bin/sh\necho 'error: rustup could not choose a version of rustc to run' >&2\nexit 1\n";
+        std::fs::write(empty.join(tool), text).unwrap();
+        let runs = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(empty.join(tool), runs).unwrap();
+    }
+    let said = without_rust(empty.to_str().unwrap(), home.path(), "%%rust\n1 + 1");
+    assert!(said.contains("a rustc that fails: \"rustup could not choose a version"), "{said}");
+    assert!(said.contains("rustup default stable"), "{said}");
+
+    // Rust that lies where rustup puts it, beside the PATH.
+    let cargo = home.path().join(".cargo/bin");
+    std::fs::create_dir_all(&cargo).unwrap();
+    std::fs::rename(empty.join("cargo"), cargo.join("cargo")).unwrap();
+    std::fs::remove_file(empty.join("rustc")).unwrap();
+    let said = without_rust(empty.to_str().unwrap(), home.path(), "%%rust\n1 + 1");
+    assert!(said.contains(".cargo/bin: put that folder on the PATH"), "{said}");
+
+    // A variable that is not there is refused before anything starts.
+    let said =
+        without_rust(empty.to_str().unwrap(), home.path(), "let counts = 1\n%%rust -i count\n1");
+    assert!(said.contains("handing 'count'") && said.contains("'counts'"), "{said}");
 }

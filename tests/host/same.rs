@@ -1,10 +1,13 @@
-//! One script as a file, through the REPL and as a notebook: the same words in the same order.
+//! One script as a file, through the REPL, as a notebook and in the kernel: the same words in the
+//! same order.
 
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+
+use crate::common;
 
 /// Cells of a script that prints, computes, fails and catches, trains and displays. Every
 /// statement ends in `;` or prints, so that there is no result to show where cells have one.
@@ -94,7 +97,27 @@ fn a_script_says_the_same_as_a_file_in_the_repl_and_in_a_notebook() {
 
     std::fs::write(folder.join("same.ipynb"), notebook().to_string()).unwrap();
     spatia(&["notebook", "run", "same.ipynb"], folder, "");
-    let text = std::fs::read_to_string(folder.join("same.ipynb")).unwrap();
-    let executed: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(words(executed["cells"].as_array().unwrap()), file);
+    assert_eq!(said_in(&folder.join("same.ipynb")), file);
+}
+
+#[test]
+fn the_kernel_says_the_same_as_a_file() {
+    let Some(python) = common::python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (given, executed) = (folder.path().join("in.ipynb"), folder.path().join("out.ipynb"));
+    std::fs::write(&given, notebook().to_string()).unwrap();
+    let out = Command::new(python)
+        .arg(common::root().join("tests/python/kernel_notebook.py"))
+        .arg(env!("CARGO_BIN_EXE_spatia"))
+        .args([&given, &executed])
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(said_in(&executed), as_a_file(folder.path()));
+}
+
+fn said_in(notebook: &Path) -> String {
+    let executed: Value = serde_json::from_slice(&std::fs::read(notebook).unwrap()).unwrap();
+    words(executed["cells"].as_array().unwrap())
 }

@@ -12,6 +12,8 @@ from queue import Empty
 from jupyter_client.manager import KernelManager
 
 PATIENCE = 240  # seconds: a guard against hanging, also where ten tests share two cores; not a measure
+# nbclient's own limits, which lose outputs (4 s) where the machine is busy.
+NBCLIENT = {"timeout": PATIENCE, "iopub_timeout": PATIENCE, "startup_timeout": PATIENCE}
 
 
 @contextlib.contextmanager

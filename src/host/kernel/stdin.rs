@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jupyter_zmq_client::{KernelStdinConnection, RawMessage, RouterSendConnection};
 use serde_json::json;
@@ -15,6 +15,9 @@ use crate::base::{Error, Kind, Result, interrupt};
 
 /// How often an interrupt is looked for while the user thinks.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a client may need to connect this channel behind the others.
+const CONNECTS: Duration = Duration::from_secs(10);
 
 pub struct Stdin {
     runtime: Handle,
@@ -68,9 +71,14 @@ impl Stdin {
         while side.answers.try_recv().is_ok() {}
         let content = json!({ "prompt": prompt, "password": secret });
         let question = message::to(parent, "input_request", content);
-        self.runtime
-            .block_on(side.socket.send(question))
-            .map_err(|e| Error::io(doing, e).kind(Kind::Io).advice("The client has left"))?;
+        let begun = Instant::now();
+        while let Err(e) = self.runtime.block_on(side.socket.send(question.clone())) {
+            if begun.elapsed() > CONNECTS {
+                return Err(Error::io(doing, e).kind(Kind::Io).advice("The client has left"));
+            }
+            interrupt::check(doing)?;
+            std::thread::sleep(LOOK);
+        }
         loop {
             interrupt::check(doing)?;
             match side.answers.recv_timeout(LOOK) {

@@ -85,6 +85,30 @@ pub struct Cells {
     exchange: Option<Exchange>,
     /// The variables of the Rust cells and their types.
     variables: BTreeMap<String, String>,
+    /// What the last cell that ended with its process took along.
+    lost: Lost,
+}
+
+/// The names of variables that are gone, and whether the functions and types of the cells are too.
+#[derive(Default)]
+struct Lost {
+    names: Vec<String>,
+    all: bool,
+}
+
+impl Lost {
+    fn said(&self) -> String {
+        let variables = match &self.names[..] {
+            [] => "No Rust variables are lost".into(),
+            names => format!("Lost with the process that ran the code: {}", names.join(", ")),
+        };
+        let rest = if self.all {
+            "The functions, types and crates of the Rust cells are gone too"
+        } else {
+            "Rust functions, types and crates are still there"
+        };
+        format!("{variables}. {rest}; the session keeps its own variables")
+    }
 }
 
 impl Cells {
@@ -104,16 +128,17 @@ impl Cells {
         interpreter.remember(name, &format!("%%rust {options}\n{code}"));
         let Options { given, returned } = Options::parse(options)?;
         if !given.is_empty() {
-            let crates = self.helper()?.folder().to_owned();
             let exchange = self.exchange()?;
             let handed = given.iter().map(|n| exchange.give(interpreter, n));
-            let load = exchange.load(&crates, &handed.collect::<Result<Vec<_>>>()?)?;
-            self.execute(console, &load)
-                .map_err(|t| failure(t, "", "", 1, "handing variables to a Rust cell"))?;
+            let handed = handed.collect::<Result<Vec<_>>>()?;
+            let crates = self.helper()?.folder().to_owned();
+            let load = self.exchange()?.load(&crates, &handed)?;
+            let loaded = self.execute(console, &load);
+            loaded.map_err(|t| self.failure(t, "", "", 1, "handing variables to a Rust cell"))?;
         }
         // The line of `%%rust` is the cell's first.
-        let done =
-            self.execute(console, code).map_err(|t| failure(t, name, code, 2, "running Rust"))?;
+        let ran = self.execute(console, code);
+        let done = ran.map_err(|t| self.failure(t, name, code, 2, "running Rust"))?;
         if !returned.is_empty() {
             let mut wanted = Vec::new();
             for n in &returned {
@@ -130,7 +155,7 @@ impl Cells {
             let crates = self.helper()?.folder().to_owned();
             let (save, files) = self.exchange()?.save(&crates, &wanted)?;
             if let Err(trouble) = self.execute(console, &save) {
-                return Err(untaken(trouble, &wanted));
+                return Err(self.untaken(trouble, &wanted));
             }
             for (n, file) in returned.iter().zip(&files) {
                 interpreter.import(n, file)?;
@@ -151,14 +176,8 @@ impl Cells {
     ) -> std::result::Result<Option<Bundle>, Failure> {
         let line = format!(":{name} {rest}");
         let line = line.trim();
-        // evcxr would end the helper without a word.
-        if name == "quit" {
-            (self.helper, self.variables) = (None, BTreeMap::new());
-            return Ok(None);
-        }
-        self.execute(console, line)
-            .map(shown)
-            .map_err(|t| failure(t, "", line, 1, "running a command of evcxr"))
+        let ran = self.execute(console, line);
+        ran.map(shown).map_err(|t| self.failure(t, "", line, 1, "running a command of evcxr"))
     }
 
     fn execute(&mut self, console: &dyn Console, code: &str) -> std::result::Result<Done, Trouble> {
@@ -169,7 +188,7 @@ impl Cells {
         match &outcome {
             Ok(done) => self.variables.clone_from(&done.variables),
             Err(Trouble::Lost(_) | Trouble::Start(_) | Trouble::Interrupted { lost: true }) => {
-                self.variables.clear();
+                self.forget(ended);
             }
             Err(_) => {}
         }
@@ -179,7 +198,21 @@ impl Cells {
         outcome
     }
 
+    /// The variables are gone, and with the helper all else.
+    fn forget(&mut self, all: bool) {
+        let names = std::mem::take(&mut self.variables).into_keys().collect();
+        self.lost = Lost { names, all };
+    }
+
     fn helper(&mut self) -> Result<&mut Helper> {
+        if self.helper.as_mut().is_some_and(Helper::settle) {
+            let ended = self.helper.as_mut().is_none_or(|h| !h.alive());
+            self.forget(ended);
+            progress::note(format!(
+                "Rust cells: the interrupt took its time. {}",
+                self.lost.said()
+            ));
+        }
         if let Some(helper) = self.helper.take_if(|h| h.alive()) {
             return Ok(self.helper.insert(helper));
         }
@@ -201,6 +234,59 @@ impl Cells {
         }
         self.exchange.as_mut().ok_or_else(|| Error::new("making a folder for variables"))
     }
+
+    /// What went wrong in `code`, whose first line is line `first` of the cell called `name`.
+    fn failure(
+        &self,
+        trouble: Trouble,
+        name: &str,
+        code: &str,
+        first: usize,
+        doing: &str,
+    ) -> Failure {
+        let error = match trouble {
+            Trouble::Faults(all) if !name.is_empty() => {
+                let message = faults::render(&all, name, code, first);
+                return Failure { message: with_hint(message), ..Failure::default() };
+            }
+            Trouble::Faults(all) => {
+                let messages: Vec<String> = all.into_iter().map(|f| f.message).collect();
+                Error::new(doing).found(with_hint(messages.join("; ")))
+            }
+            Trouble::Raised { message, at } => {
+                let at = at.filter(|_| !name.is_empty());
+                let place = at.map(|(line, column)| Place {
+                    source: name.into(),
+                    line: line + first - 1,
+                    column,
+                });
+                return Failure { message, place: place.unwrap_or_default(), ..Failure::default() };
+            }
+            Trouble::Lost(message) => Error::new(doing).found(message).advice(self.lost.said()),
+            Trouble::Start(message) | Trouble::Other(message) => {
+                return Failure { message: with_hint(message), ..Failure::default() };
+            }
+            Trouble::Interrupted { lost } => {
+                let error = Error::interrupted(doing);
+                if lost { error.advice(self.lost.said()) } else { error }
+            }
+        };
+        error.into()
+    }
+
+    /// A variable that the session does not take.
+    fn untaken(&self, trouble: Trouble, wanted: &[(String, String)]) -> Failure {
+        let refused = matches!(&trouble, Trouble::Faults(faults) if faults.iter().any(|f| f.code.as_deref() == Some("E0277")));
+        if !refused {
+            return self.failure(trouble, "", "", 1, "bringing back variables of a Rust cell");
+        }
+        let types: Vec<String> = wanted.iter().map(|(n, t)| format!("{n}: {t}")).collect();
+        Error::new("bringing back variables of a Rust cell")
+            .expected("numbers, texts, vectors and maps of them, serde_json::Value, ndarray arrays, Table, Csr")
+            .found(types.join(", "))
+            .advice("Turn it into one of these in the cell")
+            .into()
+    }
 }
 
 fn shown(done: Done) -> Option<Bundle> {
@@ -216,39 +302,6 @@ fn shown(done: Done) -> Option<Bundle> {
     (!contents.is_empty()).then(|| content::bundle(contents))
 }
 
-/// What went wrong in `code`, whose first line is line `first` of the cell called `name`.
-fn failure(trouble: Trouble, name: &str, code: &str, first: usize, doing: &str) -> Failure {
-    const FRESH: &str = "The variables of the Rust cells are lost; the next one starts afresh";
-    let error = match trouble {
-        Trouble::Faults(all) if !name.is_empty() => {
-            let message = faults::render(&all, name, code, first);
-            return Failure { message: with_hint(message), ..Failure::default() };
-        }
-        Trouble::Faults(all) => {
-            let messages: Vec<String> = all.into_iter().map(|f| f.message).collect();
-            Error::new(doing).found(with_hint(messages.join("; ")))
-        }
-        Trouble::Raised { message, at } => {
-            let at = at.filter(|_| !name.is_empty());
-            let place = at.map(|(line, column)| Place {
-                source: name.into(),
-                line: line + first - 1,
-                column,
-            });
-            return Failure { message, place: place.unwrap_or_default(), ..Failure::default() };
-        }
-        Trouble::Lost(message) => Error::new(doing).found(message).advice(FRESH),
-        Trouble::Start(message) | Trouble::Other(message) => {
-            return Failure { message: with_hint(message), ..Failure::default() };
-        }
-        Trouble::Interrupted { lost } => {
-            let error = Error::interrupted(doing);
-            if lost { error.advice(FRESH) } else { error }
-        }
-    };
-    error.into()
-}
-
 /// Adds what to do where cargo found no network.
 fn with_hint(message: String) -> String {
     const SIGNS: [&str; 5] =
@@ -259,18 +312,4 @@ fn with_hint(message: String) -> String {
         );
     }
     message
-}
-
-/// A variable that the session does not take.
-fn untaken(trouble: Trouble, wanted: &[(String, String)]) -> Failure {
-    let refused = matches!(&trouble, Trouble::Faults(faults) if faults.iter().any(|f| f.code.as_deref() == Some("E0277")));
-    if !refused {
-        return failure(trouble, "", "", 1, "bringing back variables of a Rust cell");
-    }
-    let types: Vec<String> = wanted.iter().map(|(n, t)| format!("{n}: {t}")).collect();
-    Error::new("bringing back variables of a Rust cell")
-        .expected("numbers, texts, vectors and maps of them, serde_json::Value, ndarray arrays, Table, Csr")
-        .found(types.join(", "))
-        .advice("Turn it into one of these in the cell")
-        .into()
 }

@@ -149,14 +149,16 @@ fn typed(exported: &Exported) -> (&'static str, String, Option<Crate>) {
         Exported::Text(v) => ("String", (format!("String::from({v:?})"), None)),
         // To the last bit, whatever number it is.
         Exported::Float(v) => ("f64", (format!("f64::from_bits({})", v.to_bits()), None)),
-        Exported::List(element, path) => {
-            let (kind, function) = match element {
-                Element::Int => ("Vec<i64>", "integers"),
-                Element::Float => ("Vec<f64>", "floats"),
-                Element::Bool => ("Vec<bool>", "booleans"),
-                Element::Text => ("Vec<String>", "texts"),
-                Element::MaybeInt => ("Vec<Option<i64>>", "maybe_integers"),
-                Element::MaybeText => ("Vec<Option<String>>", "maybe_texts"),
+        Exported::List { of, some_missing, path } => {
+            let (kind, function) = match (of, some_missing) {
+                (Element::Int, false) => ("Vec<i64>", "integers"),
+                (Element::Int, true) => ("Vec<Option<i64>>", "maybe_integers"),
+                (Element::Float, false) => ("Vec<f64>", "floats"),
+                (Element::Float, true) => ("Vec<Option<f64>>", "maybe_floats"),
+                (Element::Bool, false) => ("Vec<bool>", "booleans"),
+                (Element::Bool, true) => ("Vec<Option<bool>>", "maybe_booleans"),
+                (Element::Text, false) => ("Vec<String>", "texts"),
+                (Element::Text, true) => ("Vec<Option<String>>", "maybe_texts"),
             };
             (kind, read(Crate::Values, function, path))
         }
@@ -185,21 +187,27 @@ fn typed(exported: &Exported) -> (&'static str, String, Option<Crate>) {
 /// The crate that writes a Rust type, its function, and the end of the file's name.
 fn returned(kind: &str) -> (Crate, &'static str, &'static str) {
     let bare = kind.rsplit("::").next().unwrap_or(kind);
-    let is_float = |t: &str| t == "f64" || t == "f32";
-    let inner = kind.split_once("Vec<").and_then(|(_, rest)| rest.strip_suffix('>'));
     if bare == "Table" && kind.starts_with("spatia_") {
         (Crate::Tables, "write", "arrow")
     } else if bare == "Csr" && kind.starts_with("spatia_") {
         (Crate::Tensors, "write_csr", "csr.safetensors")
     } else if kind.contains("ndarray") || kind.contains("ArrayBase<") || bare.starts_with("Array") {
         (Crate::Tensors, "write", "safetensors")
-    } else if is_float(kind) {
-        (Crate::Values, "write_float", "floats.json")
-    } else if inner.is_some_and(is_float) {
+    } else if of_floats(kind) {
         (Crate::Values, "write_floats", "floats.json")
     } else {
         (Crate::Values, "write", "json")
     }
+}
+
+/// Whether a type is floats and what `spatia_values::Floats` knows around them.
+fn of_floats(kind: &str) -> bool {
+    const AROUND: [&str; 5] = ["Vec", "Option", "HashMap", "BTreeMap", "String"];
+    let parts = kind.split(['<', '>', ',']).map(|t| t.rsplit("::").next().unwrap_or(t).trim());
+    let parts: Vec<&str> = parts.filter(|t| !["", "RandomState"].contains(t)).collect();
+    let is_float = |t: &&str| ["f64", "f32"].contains(t);
+    // A list of texts is none; the key of a map may be one.
+    parts.last().is_some_and(is_float) && parts.iter().all(|t| is_float(t) || AROUND.contains(t))
 }
 
 /// Refuses what Rust does not take for a name of a variable.

@@ -33,6 +33,8 @@ const PANICKED_AT: &str = " panicked at ";
 static RUNTIME: OnceLock<Arc<Mutex<Child>>> = OnceLock::new();
 /// Goes up when a cell begins and when it ends: odd while one is compiled or run.
 static TURN: AtomicU64 = AtomicU64::new(0);
+/// The last turn that was interrupted.
+static STOPPED: AtomicU64 = AtomicU64::new(0);
 
 /// Serves a session until it is gone.
 pub fn serve() -> ! {
@@ -62,7 +64,12 @@ fn serve_requests() -> anyhow::Result<()> {
         send(&Event::Stderr(format!("evcxr's configuration cannot be used: {trouble:?}\n")));
     }
     loop {
-        let event = run(&mut context, &outputs, &code, &answers);
+        // Starting takes seconds, and the user may have thought better of it.
+        let event = if STOPPED.load(Ordering::SeqCst) == TURN.load(Ordering::SeqCst) {
+            Event::Failed(Trouble::Interrupted { lost: false })
+        } else {
+            run(&mut context, &outputs, &code, &answers)
+        };
         TURN.fetch_add(1, Ordering::SeqCst);
         send(&event);
         match requests.recv() {
@@ -108,7 +115,9 @@ fn listen() -> anyhow::Result<(Receiver<String>, Receiver<String>)> {
                     typed.send(text).ok();
                 }
                 Ok(Request::Interrupt) => {
-                    std::thread::spawn(interrupt);
+                    // The next cell comes after this line: it has another turn.
+                    let turn = TURN.load(Ordering::SeqCst);
+                    std::thread::spawn(move || interrupt(turn));
                 }
                 // No other program writes here.
                 Err(_) => {}
@@ -120,18 +129,22 @@ fn listen() -> anyhow::Result<(Receiver<String>, Receiver<String>)> {
     Ok((requests, answers))
 }
 
-/// Ends what the present cell waits for: the compiler, then whatever of the code runs. evcxr says
-/// that it has ended, and lives on.
-fn interrupt() {
-    let turn = TURN.load(Ordering::SeqCst);
-    while turn % 2 == 1 && turn == TURN.load(Ordering::SeqCst) {
-        let runtime = RUNTIME.get().map(|r| r.lock().unwrap_or_else(PoisonError::into_inner).id());
-        let builds = processes::descendants(std::process::id(), runtime);
-        if builds.is_empty()
-            && let Some(runtime) = runtime.filter(|&r| !processes::waits_for_input(r))
-        {
-            // evcxr starts another at once, which is for the next cell.
-            return processes::end(runtime);
+/// Ends what the cell of a turn waits for: the compiler, or the process that runs the code with all
+/// that the code has started. evcxr says that it has ended, and lives on; the process that it starts
+/// in its place is the next cell's, and is left alone.
+fn interrupt(turn: u64) {
+    STOPPED.store(turn, Ordering::SeqCst);
+    let running = || Some(RUNTIME.get()?.lock().unwrap_or_else(PoisonError::into_inner).id());
+    // While evcxr starts there is none, and nothing that would have to end.
+    let Some(runtime) = running() else { return };
+    let present = || turn % 2 == 1 && turn == TURN.load(Ordering::SeqCst);
+    while present() && running() == Some(runtime) {
+        let mut builds = processes::descendants(std::process::id(), Some(runtime));
+        builds.retain(|&pid| !processes::is_this_program(pid));
+        if builds.is_empty() && !processes::waits_for_input(runtime) && present() {
+            let started = processes::descendants(runtime, None);
+            processes::end(runtime);
+            return started.into_iter().for_each(processes::end);
         }
         builds.into_iter().for_each(processes::end);
         std::thread::sleep(Duration::from_millis(20));

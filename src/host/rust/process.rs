@@ -2,7 +2,7 @@
 //! cannot be stopped otherwise.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -17,13 +17,15 @@ use crate::script::{Console, Output};
 
 /// How often the user's wish to stop is looked at.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long the helper has to stop what it does before it is ended itself.
+/// How long the user waits for an interrupted cell to end. What takes longer ends behind their back.
 const PATIENCE: Duration = Duration::from_millis(400);
 
 pub struct Helper {
     child: Child,
     requests: ChildStdin,
     events: Receiver<Event>,
+    /// A cell was interrupted and has not ended yet.
+    stopping: bool,
     /// Held while the helper lives, so that no other session builds in its folder.
     _folder: Folder,
 }
@@ -35,7 +37,7 @@ impl Helper {
     /// No cargo, no folder to build in, no process.
     pub fn start(program: &Path) -> Result<Self> {
         let doing = "starting the helper for Rust cells";
-        needs_cargo()?;
+        needs_rust()?;
         let folder = Folder::take()?;
         let mut command = Command::new(program);
         command.arg(super::HELPER).process_group(0);
@@ -62,7 +64,7 @@ impl Helper {
                 _ => Event::Stderr(line + "\n"),
             })
         });
-        Ok(Self { child, requests, events, _folder: folder })
+        Ok(Self { child, requests, events, stopping: false, _folder: folder })
     }
 
     /// Where crates of ours may lie for its cells: the same place in every session, so that they
@@ -84,8 +86,8 @@ impl Helper {
                 self.send(&Request::Interrupt).ok();
             }
             if stopping.is_some_and(|since| since.elapsed() > PATIENCE) {
-                self.end();
-                break Err(Trouble::Interrupted { lost: true });
+                self.stopping = true;
+                break Err(Trouble::Interrupted { lost: false });
             }
             match self.events.recv_timeout(LOOK) {
                 Ok(Event::Stdout(text)) => console.output(Output::Stdout(text)),
@@ -114,6 +116,32 @@ impl Helper {
                 Err(RecvTimeoutError::Disconnected) => break Err(self.lost()),
             }
         }
+    }
+
+    /// Waits until an interrupted cell has ended; whether the variables have ended with it. What it
+    /// says meanwhile is of no use any more. A second interrupt ends the helper.
+    pub fn settle(&mut self) -> bool {
+        while self.stopping {
+            let lost = match self.events.recv_timeout(LOOK) {
+                Ok(Event::Done(_)) => false,
+                Ok(Event::Failed(trouble)) => {
+                    matches!(trouble, Trouble::Lost(_) | Trouble::Start(_))
+                }
+                Ok(Event::Ask { .. }) => {
+                    self.send(&Request::Answer(String::new())).ok();
+                    continue;
+                }
+                Err(RecvTimeoutError::Timeout) if interrupt::requested() => {
+                    self.end();
+                    true
+                }
+                Err(RecvTimeoutError::Disconnected) => true,
+                _ => continue,
+            };
+            self.stopping = false;
+            return lost;
+        }
+        false
     }
 
     /// Whether another cell can run in it.
@@ -159,20 +187,47 @@ fn read(from: impl Read, to: &Sender<Event>, event: impl Fn(String) -> Event) {
     }
 }
 
-fn needs_cargo() -> Result<()> {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let here = |tool: &str| std::env::split_paths(&folders).any(|f| f.join(tool).is_file());
-    let missing: Vec<&str> = ["cargo", "rustc", "cc"].into_iter().filter(|t| !here(t)).collect();
-    if missing.is_empty() {
+/// Refuses where cells cannot be compiled: a tool is not there, or it is rustup's and has no
+/// toolchain behind it.
+fn needs_rust() -> Result<()> {
+    let tools = ["cargo", "rustc", "cc"];
+    let complaints: Vec<String> = tools.into_iter().filter_map(complaint).collect();
+    if complaints.is_empty() {
         return Ok(());
     }
     Err(Error::new("starting the helper for Rust cells")
-        .expected("cargo, rustc and a C compiler on the PATH")
-        .found(format!("no {}", missing.join(", no ")))
-        .advice(
-            "Rust cells are compiled on this machine: install Rust with rustup, or your system's \
-             packages (Debian: apt install cargo gcc); the session goes on without",
-        ))
+        .expected("cargo, rustc and a C compiler (cc) on the PATH")
+        .found(complaints.join(", "))
+        .advice(advice(&complaints)))
+}
+
+/// What is wrong with a tool.
+fn complaint(tool: &str) -> Option<String> {
+    let said = match Command::new(tool).arg("--version").stdin(Stdio::null()).output() {
+        Ok(out) if out.status.success() => return None,
+        Ok(out) => String::from_utf8_lossy(&out.stderr).into_owned(),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Some(format!("no {tool}")),
+        Err(e) => e.to_string(),
+    };
+    let first = said.lines().find(|l| !l.trim().is_empty()).unwrap_or("nothing");
+    Some(format!("a {tool} that fails: \"{}\"", first.trim().trim_start_matches("error: ")))
+}
+
+fn advice(complaints: &[String]) -> String {
+    let home = std::env::var_os("HOME").unwrap_or_default();
+    let bin = Path::new(&home).join(".cargo/bin");
+    let what = if complaints.iter().any(|c| c.contains("rustup")) {
+        "`rustup default stable` gives rustup a toolchain; where another HOME has one, set \
+         RUSTUP_HOME to its .rustup before Spatia starts"
+            .into()
+    } else if bin.is_absolute() && bin.join("cargo").is_file() {
+        format!("Rust lies in {}: put that folder on the PATH before Spatia starts", bin.display())
+    } else {
+        "install Rust from https://rustup.rs, or your system's packages (Debian: apt install \
+         cargo gcc)"
+            .to_owned()
+    };
+    format!("Rust cells are compiled on this machine: {what}. The session goes on without them")
 }
 
 /// A folder that helpers build in, kept from session to session with what they have built.

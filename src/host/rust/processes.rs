@@ -37,6 +37,13 @@ pub fn waits_for_input(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/syscall")).is_ok_and(|call| call.starts_with(READ))
 }
 
+/// Whether a process runs the program that this one does: evcxr's runtime, its wrapper of rustc, or
+/// a process that is about to become another.
+pub fn is_this_program(pid: u32) -> bool {
+    let program = |of: &str| std::fs::read_link(format!("/proc/{of}/exe")).ok();
+    program("self").is_some_and(|own| program(&pid.to_string()) == Some(own))
+}
+
 /// Ends a process at once.
 pub fn end(pid: u32) {
     // SAFETY: a signal to a process by its number; one that has ended is an error without effect.

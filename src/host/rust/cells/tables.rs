@@ -84,6 +84,24 @@ impl Values for Vec<Option<String>> {
     }
 }
 
+impl Values for Vec<Option<f64>> {
+    fn array(self) -> ArrayRef {
+        Arc::new(Float64Array::from(self))
+    }
+}
+
+impl Values for Vec<Option<i64>> {
+    fn array(self) -> ArrayRef {
+        Arc::new(Int64Array::from(self))
+    }
+}
+
+impl Values for Vec<Option<bool>> {
+    fn array(self) -> ArrayRef {
+        Arc::new(BooleanArray::from(self))
+    }
+}
+
 impl Table {
     pub fn new() -> Self {
         Self::default()
@@ -130,19 +148,40 @@ impl Table {
 
     /// Whole numbers, none of them missing.
     pub fn i64(&self, name: &str) -> Result<Vec<i64>, Error> {
+        all(name, self.column(name)?, self.maybe_i64(name)?, "whole numbers, none missing")
+    }
+
+    /// Whole numbers, to the last digit.
+    pub fn maybe_i64(&self, name: &str) -> Result<Vec<Option<i64>>, Error> {
         let column = self.column(name)?;
-        let whole = self
-            .f64(name)?
-            .into_iter()
-            .map(|v| (v.fract() == 0.0).then_some(v as i64))
-            .collect::<Option<Vec<_>>>();
-        whole.ok_or_else(|| wrong(name, column, "whole numbers, none missing"))
+        let kinds = [
+            whole::<Int64Type>,
+            whole::<Int32Type>,
+            whole::<Int16Type>,
+            whole::<Int8Type>,
+            whole::<UInt64Type>,
+            whole::<UInt32Type>,
+            whole::<UInt16Type>,
+            whole::<UInt8Type>,
+        ];
+        let found = kinds.iter().find_map(|read| read(column)).or_else(|| {
+            let read = |v: f64| match v {
+                v if v.is_nan() => Some(None),
+                v => (v.fract() == 0.0).then_some(Some(v as i64)),
+            };
+            self.f64(name).ok()?.into_iter().map(read).collect()
+        });
+        found.ok_or_else(|| wrong(name, column, "whole numbers"))
     }
 
     pub fn bool(&self, name: &str) -> Result<Vec<bool>, Error> {
+        all(name, self.column(name)?, self.maybe_bool(name)?, "booleans, none missing")
+    }
+
+    pub fn maybe_bool(&self, name: &str) -> Result<Vec<Option<bool>>, Error> {
         let column = self.column(name)?;
-        let values = column.as_boolean_opt().map(|all| all.iter().collect::<Option<Vec<bool>>>());
-        values.flatten().ok_or_else(|| wrong(name, column, "booleans, none missing"))
+        let values = column.as_boolean_opt().map(|all| all.iter().collect());
+        values.ok_or_else(|| wrong(name, column, "booleans"))
     }
 
     /// Texts or categories, and an empty text where a value is missing.
@@ -207,6 +246,27 @@ impl Table {
 
 fn wrong(name: &str, column: &ArrayRef, expected: &str) -> Error {
     Error(format!("the column '{name}' holds {}, not {expected}", column.data_type()))
+}
+
+/// Values of which none may be missing.
+fn all<T>(
+    name: &str,
+    column: &ArrayRef,
+    values: Vec<Option<T>>,
+    expected: &str,
+) -> Result<Vec<T>, Error> {
+    values.into_iter().collect::<Option<_>>().ok_or_else(|| wrong(name, column, expected))
+}
+
+fn whole<T: ArrowPrimitiveType>(column: &ArrayRef) -> Option<Vec<Option<i64>>>
+where
+    T::Native: TryInto<i64>,
+{
+    let read = |v: Option<T::Native>| match v {
+        None => Some(None),
+        Some(v) => v.try_into().ok().map(Some),
+    };
+    column.as_primitive_opt::<T>()?.iter().map(read).collect()
 }
 
 fn numbers<T: ArrowPrimitiveType>(column: &ArrayRef) -> Option<Vec<f64>>
