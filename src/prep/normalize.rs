@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::moments::{Memo, moments};
-use crate::base::{Error, Result, progress, sum};
-use crate::data::{Csr, Dataset, Matrix, Uns, keys};
+use crate::base::{Error, Result, interrupt, progress, sum};
+use crate::data::{Csr, Dataset, Matrix, Uns, keys, map_dense};
 
 /// `uns`: scanpy's mark that X holds logarithms.
 const LOG1P: &str = "log1p";
@@ -68,8 +68,10 @@ fn normalize_checked(ds: &mut Dataset, totals: &[f64], library: &[f64], target: 
         return Err(Error::new(DOING).expected("a target sum above 0").found(target.to_string()));
     }
     let counts = ds.layers().get(keys::COUNTS).unwrap_or(ds.x());
-    let scaled = scale_rows(counts, totals, target);
-    if !ds.layers().contains_key(keys::COUNTS) && counts.first_non_count().is_none() {
+    let scaled = scale_rows(counts, totals, target)?;
+    let are_counts = counts.first_non_count().is_none();
+    interrupt::check(DOING)?;
+    if !ds.layers().contains_key(keys::COUNTS) && are_counts {
         // A clone shares what is sparse.
         let counts = ds.x().clone();
         ds.set_layer(keys::COUNTS, counts)?;
@@ -168,22 +170,19 @@ pub fn log1p(ds: &mut Dataset) -> Result<()> {
             .advice("Start from the counts with normalize_total"));
     }
     let bad = |v: f32| !v.is_finite() || v < 0.0;
-    let found = match ds.x() {
-        Matrix::Sparse(m) => m.find(bad).map(|f| f.2),
-        Matrix::Dense(m) => m.iter().copied().find(|&v| bad(v)),
-    };
-    if let Some(v) = found {
+    if let Some((_, _, v)) = ds.x().find(bad) {
         return Err(Error::new(doing)
             .expected("finite values, none below zero")
             .found(v.to_string()));
     }
     let ln = |v: f32| f64::from(v).ln_1p() as f32;
+    interrupt::check(doing)?;
     match ds.x_mut() {
         Matrix::Sparse(m) => m.edit_values(|| {
             let mut memo = Memo::new(ln);
             move |v| memo.get(v)
         }),
-        Matrix::Dense(m) => m.mapv_inplace(ln),
+        Matrix::Dense(m) => *m = map_dense(m, doing, |_, _, v| ln(v))?,
     }
     ds.uns_mut().set(&[LOG1P], Uns::Map(IndexMap::new()));
     Ok(())
@@ -228,11 +227,12 @@ pub fn scale(ds: &mut Dataset, config: &ScaleConfig) -> Result<()> {
     let std: Vec<f64> = variance.iter().map(|v| if *v > 0.0 { v.sqrt() } else { 1.0 }).collect();
     let most = config.max_value.unwrap_or(f64::INFINITY) as f32;
     let scaled = |j: usize, v: f32| ((f64::from(v) / std[j]) as f32).min(most);
+    interrupt::check(doing)?;
     match ds.x_mut() {
         Matrix::Sparse(m) => m.edit_rows(|_, cols, row| {
             row.iter_mut().zip(cols).for_each(|(v, &j)| *v = scaled(j as usize, *v));
         }),
-        Matrix::Dense(m) => m.indexed_iter_mut().for_each(|((_, j), v)| *v = scaled(j, *v)),
+        Matrix::Dense(m) => *m = map_dense(m, doing, |_, j, v| scaled(j, v))?,
     }
     ds.var_mut().set_f64("mean", &mean)?;
     ds.var_mut().set_f64("std", &std)
@@ -263,20 +263,16 @@ fn sums(m: &Matrix) -> Vec<f64> {
     }
 }
 
-fn scale_rows(m: &Matrix, totals: &[f64], target: f64) -> Matrix {
+fn scale_rows(m: &Matrix, totals: &[f64], target: f64) -> Result<Matrix> {
     let factor = |r: usize| if totals[r] > 0.0 { target / totals[r] } else { 1.0 };
     let scale = |factor: f64, v: f32| (f64::from(v) * factor) as f32;
-    match m {
+    Ok(match m {
         Matrix::Sparse(m) => m
             .map_rows(|r, _, old, new| {
                 let factor = factor(r);
                 new.iter_mut().zip(old).for_each(|(new, &old)| *new = scale(factor, old));
             })
             .into(),
-        Matrix::Dense(m) => {
-            let mut out = m.clone();
-            out.indexed_iter_mut().for_each(|((r, _), v)| *v = scale(factor(r), *v));
-            out.into()
-        }
-    }
+        Matrix::Dense(m) => map_dense(m, DOING, |r, _, v| scale(factor(r), v))?.into(),
+    })
 }
