@@ -83,13 +83,8 @@ impl Group {
 
     /// The first member that holds each array of values.
     fn arrays(&self) -> impl Iterator<Item = usize> {
-        let mut next = 0;
-        self.members.iter().zip(&self.holds).filter_map(move |(&j, &v)| {
-            (v == next).then(|| {
-                next += 1;
-                j
-            })
-        })
+        let is_first = |at: &usize| !self.holds[..*at].contains(&self.holds[*at]);
+        (0..self.holds.len()).filter(is_first).map(|at| self.members[at])
     }
 
     /// Whether nothing else holds the arrays of its members.
