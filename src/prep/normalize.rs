@@ -24,7 +24,10 @@ const DOING: &str = "normalising the counts";
 /// # Errors
 /// Neither of them (the error names the layers that hold counts); a target that is not above zero.
 pub fn normalize_total(ds: &mut Dataset, target: f64) -> Result<()> {
-    let totals = sums(amounts(ds)?);
+    let counts = amounts(ds)?;
+    interrupt::check(DOING)?;
+    let totals = sums(counts);
+    interrupt::check(DOING)?;
     let library = covering(ds, &totals);
     normalize_checked(ds, &totals, &library, target)
 }
@@ -121,9 +124,10 @@ pub fn normalize(ds: &mut Dataset, config: &NormalizeConfig) -> Result<()> {
             .found(config.max_fraction.to_string()));
     }
     let counts = amounts(ds)?;
+    interrupt::check(DOING)?;
     let all = sums(counts);
     let totals = match config.exclude_highly_expressed {
-        true => sums_of_modest(&counts.csr(), &all, config.max_fraction),
+        true => sums_of_modest(&counts.csr(), &all, config.max_fraction)?,
         false => all.clone(),
     };
     let mut sorted = totals.clone();
@@ -143,18 +147,19 @@ pub fn normalize(ds: &mut Dataset, config: &NormalizeConfig) -> Result<()> {
 }
 
 /// Sums of rows over the columns that make up no more than `fraction` of any row.
-fn sums_of_modest(counts: &Csr, totals: &[f64], fraction: f64) -> Vec<f64> {
+fn sums_of_modest(counts: &Csr, totals: &[f64], fraction: f64) -> Result<Vec<f64>> {
     let mut modest = vec![true; counts.ncols()];
     for (i, total) in totals.iter().enumerate() {
+        interrupt::check(DOING)?;
         let (genes, values) = counts.row(i);
         for (&j, &v) in genes.iter().zip(values) {
             modest[j as usize] &= f64::from(v) <= fraction * total;
         }
     }
-    counts.rows(|genes, values| {
+    Ok(counts.rows(|genes, values| {
         let kept = genes.iter().zip(values).filter(|(j, _)| modest[**j as usize]);
         sum(kept.map(|(_, &v)| f64::from(v)))
-    })
+    }))
 }
 
 /// Replaces X by ln(1 + X) and marks it in `uns["log1p"]` as scanpy does.

@@ -100,6 +100,7 @@ pub fn hvg(ds: &Dataset, config: &HvgConfig) -> Result<Hvg> {
         }
         flavor => {
             let x = logged(ds, doing)?;
+            interrupt::check(doing)?;
             let rule = dispersion::Rule { flavor, log_base: log_base(ds) };
             dispersion::rank(doing, &x, &batches, config.n_top, &rule, ds.var().index())?
         }
@@ -157,6 +158,7 @@ fn logged<'a>(ds: &'a Dataset, doing: &str) -> Result<std::borrow::Cow<'a, Csr>>
             .found("whole numbers, which look like counts")
             .advice("Run ds.normalize() and ds.log1p() first, or use flavor seurat_v3"));
     }
+    interrupt::check(doing)?;
     let x = ds.x().csr();
     match x.find(|v| !v.is_finite()) {
         Some((_, _, v)) => {
