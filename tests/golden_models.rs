@@ -94,7 +94,7 @@ fn gvae_in_evaluation() {
         size_factor: t["size_factor"].shallow_clone(),
     };
     model.check(&batch).unwrap();
-    let e = model.encode(&batch, false);
+    let e = model.encode(&batch, false).unwrap();
     agrees("mu_q", &e.mu_q, &t["mu_q"], 1e-4);
     agrees("logvar_q", &e.logvar_q, &t["logvar_q"], 1e-4);
     agrees("mu_p", &e.mu_p, &t["mu_p"], 1e-4);

@@ -12,6 +12,7 @@ mod golden_slide;
 mod h5ad;
 mod host;
 mod image;
+mod interrupt;
 mod io;
 mod layers;
 mod loom;

@@ -235,7 +235,7 @@ fn morans_i_is_scanpys() {
     let Some(both) = beside() else { return };
     let ds = both.logged();
     let first: Vec<usize> = (0..300).collect();
-    let found = morans_i(&ds.x().csr().select_cols(&first), &both.graph.to_csr()).unwrap();
+    let found = morans_i(&ds.x().csr().select_cols(&first).unwrap(), &both.graph.to_csr()).unwrap();
     both.same("moran", &found, 1e-6);
     let genes = Some(vec!["MBP".to_owned(), ds.var().index()[0].clone()]);
     let table = moran(&ds, &both.graph, &MoranConfig { genes, ..MoranConfig::default() }).unwrap();

@@ -230,7 +230,7 @@ fn programmes_are_raised_where_they_belong() {
     let inside: Vec<usize> = (0..1000).filter(|&i| place[i] == "D1").collect();
     let outside: Vec<usize> = (0..1000).filter(|&i| place[i] != "D1").collect();
     let rate = |rows: &[usize]| {
-        let m = counts(&ds).select_rows(rows);
+        let m = counts(&ds).select_rows(rows).unwrap();
         let sums = m.col_sums();
         let own: f64 =
             (0..2000).filter(|&g| programme[g].as_deref() == Some("D1")).map(|g| sums[g]).sum();

@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{KmeansConfig, kmeans, points};
+use super::kmeans::best_start as best_kmeans;
+use super::{KmeansConfig, points};
 use crate::base::{Error, Kind, Result, interrupt, progress, seed};
 
 /// The least share of a column's variance that the columns before it must leave.
@@ -86,6 +87,21 @@ pub fn gmm(x: ArrayView2<'_, f64>, config: &GmmConfig) -> Result<Gmm> {
             .found(format!("column {j}, which is {} everywhere", x[[0, j]]))
             .advice("Drop constant columns first"));
     }
+    let (owned, options) = (x.to_owned(), config.clone());
+    let best = interrupt::abandonable(doing, move || {
+        interrupt::with_own_threads(doing, || best_start(doing, owned.view(), &options))
+    })?;
+    if !best.converged {
+        progress::note(format!(
+            "{doing}: no convergence in {} iterations; raise max_iter or tol",
+            config.max_iter
+        ));
+    }
+    Ok(best)
+}
+
+/// The likeliest of all starts.
+fn best_start(doing: &str, x: ArrayView2<'_, f64>, config: &GmmConfig) -> Result<Gmm> {
     // Centred, so that a covariance far from the origin keeps its digits.
     let centre: Vec<f64> = x.columns().into_iter().map(|c| c.sum() / c.len() as f64).collect();
     let points = DMatrix::from_fn(x.ncols(), x.nrows(), |j, i| x[[i, j]] - centre[j]); // [D,N]
@@ -102,12 +118,6 @@ pub fn gmm(x: ArrayView2<'_, f64>, config: &GmmConfig) -> Result<Gmm> {
         }
     }
     let mut best = best.ok_or_else(|| Error::new(doing).found("no start that ended"))?;
-    if !best.converged {
-        progress::note(format!(
-            "{doing}: no convergence in {} iterations; raise max_iter or tol",
-            config.max_iter
-        ));
-    }
     best.means += &ndarray::ArrayView1::from(&centre);
     Ok(best)
 }
@@ -132,7 +142,7 @@ fn start(
 ) -> Result<Gmm> {
     let seed = seed::rng(config.seed, stream).random();
     let first =
-        kmeans(x, &KmeansConfig { k: config.k, n_init: 1, seed, ..KmeansConfig::default() })?;
+        best_kmeans(x, &KmeansConfig { k: config.k, n_init: 1, seed, ..KmeansConfig::default() })?;
     let mut shares = DMatrix::zeros(config.k, x.nrows());
     first.labels.iter().enumerate().for_each(|(i, &c)| shares[(c, i)] = 1.0);
     let mut fit = maximise(points, squares, shares, config.reg_covar);

@@ -63,6 +63,15 @@ pub fn kmeans(x: ArrayView2<'_, f64>, config: &KmeansConfig) -> Result<Kmeans> {
             config.n_init, config.max_iter, config.tol
         )));
     }
+    let (owned, options) = (x.to_owned(), config.clone());
+    interrupt::abandonable(doing, move || {
+        interrupt::with_own_threads(doing, || best_start(owned.view(), &options))
+    })
+}
+
+/// The best of all starts. linfa cannot be stopped amid one.
+pub(super) fn best_start(x: ArrayView2<'_, f64>, config: &KmeansConfig) -> Result<Kmeans> {
+    let doing = "clustering by k-means";
     // linfa is built on the ndarray before ours; the values cross over in a Vec.
     let values: Vec<f64> = x.iter().copied().collect();
     let records =

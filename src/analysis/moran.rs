@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, interrupt};
 use crate::data::{Csr, Dataset};
 use crate::graph::Graph;
 
@@ -46,7 +46,7 @@ pub fn moran(ds: &Dataset, graph: &Graph, config: &MoranConfig) -> Result<DataFr
             once.sort_unstable();
             once.dedup();
             let names = once.iter().map(|&j| ds.var().index()[j].clone()).collect();
-            (std::borrow::Cow::Owned(values.select_cols(&once)), names)
+            (std::borrow::Cow::Owned(values.select_cols(&once)?), names)
         }
         None => (values, ds.var().index().to_vec()),
     };
@@ -90,8 +90,9 @@ pub fn morans_i(x: &Csr, weights: &Csr) -> Result<Vec<f64>> {
     // What runs out of a spot and into it.
     let mut ends = weights.row_sums();
     ends.iter_mut().zip(weights.col_sums()).for_each(|(out, into)| *out += into);
-    let by_gene = x.transpose();
+    let by_gene = x.transpose()?;
     let gene = |dense: &mut Vec<f64>, j: usize| {
+        interrupt::check(doing)?;
         let (spots, values) = by_gene.row(j);
         let (mut sum, mut squares, mut at_ends) = (0.0, 0.0, 0.0);
         for (&i, &v) in spots.iter().zip(values) {
@@ -112,7 +113,8 @@ pub fn morans_i(x: &Csr, weights: &Csr) -> Result<Vec<f64>> {
         spots.iter().for_each(|&i| dense[i as usize] = 0.0);
         let product = pairs - mean * at_ends + mean * mean * total;
         let spread = squares - mean * sum;
-        if spread <= NOISE * squares { f64::NAN } else { n as f64 / total * product / spread }
+        let varies = spread > NOISE * squares;
+        Ok(if varies { n as f64 / total * product / spread } else { f64::NAN })
     };
-    Ok((0..x.ncols()).into_par_iter().map_init(|| vec![0.0; n], gene).collect())
+    (0..x.ncols()).into_par_iter().map_init(|| vec![0.0; n], gene).collect()
 }

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, interrupt};
 use crate::graph::Graph;
 
 /// The mean of each spot's neighbours, and of the spot itself with `include_self`. A spot without
@@ -18,14 +18,16 @@ pub fn neighbour_mean(
     graph: &Graph,
     include_self: bool,
 ) -> Result<Array2<f64>> {
+    let doing = "averaging over neighbours";
     if graph.n_nodes() != x.nrows() {
-        return Err(Error::new("averaging over neighbours")
+        return Err(Error::new(doing)
             .expected(format!("a graph of {} spots", x.nrows()))
             .found(graph.n_nodes().to_string()));
     }
     let degrees = graph.degrees();
     let mut out = Array2::zeros(x.dim());
     for (&t, &s) in graph.targets().iter().zip(graph.sources()) {
+        interrupt::check(doing)?;
         let mut row = out.row_mut(t as usize);
         row += &x.row(s as usize);
     }

@@ -1,24 +1,52 @@
-//! The user's wish to stop. The host sets it (Ctrl-C, a kernel's interrupt); long loops look at it.
+//! The user's wish to stop. The host sets it (Ctrl-C, a kernel's interrupt); long loops look at it,
+//! and foreign code that cannot look works on a thread of its own, where it is left alone.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(feature = "full")]
+mod abandonable;
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+#[cfg(feature = "full")]
+pub use abandonable::{THREAD, abandonable, with_own_threads};
 
 use super::{Error, Result};
 
-static REQUESTED: AtomicBool = AtomicBool::new(false);
+/// Looks that still find no wish to stop; 0 is the wish.
+static LOOKS: AtomicU64 = AtomicU64::new(NEVER);
+const NEVER: u64 = u64::MAX;
+
+thread_local! {
+    /// Whether the job that this thread works for was abandoned.
+    static ABANDONED: RefCell<Option<Arc<AtomicBool>>> = const { RefCell::new(None) };
+}
 
 /// Asks whatever runs to stop at its next safe point. Safe to call from a signal handler.
 pub fn request() {
-    REQUESTED.store(true, Ordering::SeqCst);
+    LOOKS.store(0, Ordering::SeqCst);
 }
 
-/// Forgets an earlier request; called by the host before it starts something.
+/// Lets so many looks find nothing before one finds the wish: how tests stop work at each of its
+/// safe points in turn.
+pub fn request_after(looks: u64) {
+    LOOKS.store(looks, Ordering::SeqCst);
+}
+
+/// Forgets an earlier request. Only whoever carries cells to a session may, between two of them.
 pub fn clear() {
-    REQUESTED.store(false, Ordering::SeqCst);
+    LOOKS.store(NEVER, Ordering::SeqCst);
 }
 
-/// Whether a stop was asked for; leaves the request standing.
+/// Whether a stop was asked for; leaves the request standing. In a job that was abandoned it is so
+/// for ever.
 pub fn requested() -> bool {
-    REQUESTED.load(Ordering::SeqCst)
+    let counted = |left: u64| (left != 0 && left != NEVER).then(|| left - 1);
+    match LOOKS.load(Ordering::Relaxed) {
+        0 => true,
+        NEVER => ABANDONED.with_borrow(|a| a.as_ref().is_some_and(|a| a.load(Ordering::Relaxed))),
+        _ => LOOKS.fetch_update(Ordering::SeqCst, Ordering::SeqCst, counted) == Err(0),
+    }
 }
 
 /// Returns [`Kind::Interrupted`](super::Kind::Interrupted) when a stop was asked for.

@@ -1,10 +1,14 @@
 //! Randomness with an address. Every draw comes from a seed and a stream, so a resumed run draws
 //! what an uninterrupted one would have drawn, without any generator state to save.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::thread;
+use std::time::Duration;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+
+use super::{Result, interrupt};
 
 /// A generator for our own draws (simulation, k-means starts); streams do not overlap.
 pub fn rng(seed: u64, stream: u64) -> ChaCha8Rng {
@@ -20,10 +24,23 @@ pub struct TorchRng(#[expect(dead_code, reason = "held for its lock")] MutexGuar
 
 /// Seeds libtorch's global generator for the draws of step `step` and holds it until dropped, so
 /// that two threads cannot take each other's draws. Do not nest: it would wait for itself.
-pub fn torch(seed: u64, step: u64) -> TorchRng {
-    let guard = TORCH.lock().unwrap_or_else(|e| e.into_inner());
+///
+/// # Errors
+/// An interrupt, while another thread holds it.
+pub fn torch(seed: u64, step: u64) -> Result<TorchRng> {
+    const PAUSE: Duration = Duration::from_millis(1);
+    let guard = loop {
+        match TORCH.try_lock() {
+            Ok(guard) => break guard,
+            Err(TryLockError::Poisoned(e)) => break e.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                interrupt::check("waiting for libtorch's random generator")?;
+                thread::sleep(PAUSE);
+            }
+        }
+    };
     tch::manual_seed(mix(seed, step));
-    TorchRng(guard)
+    Ok(TorchRng(guard))
 }
 
 /// SplitMix64's finaliser over both numbers (Steele, Lea and Flood, OOPSLA 2014): near seeds and

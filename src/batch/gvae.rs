@@ -1,19 +1,22 @@
 //! A dataset as the graph VAE takes it: prepared, with its graph, then as tensors.
 
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::image::{self, EncodeConfig};
-use crate::base::{Error, Result, progress};
+use crate::base::{Error, Result, interrupt, progress};
 use crate::data::{Dataset, Matrix, Uns, keys};
 use crate::graph::{self, Graph, KnnConfig, RadiusConfig};
 use crate::models::gvae::{Batch, GvaeConfig};
 use crate::nn::gat::Edges;
 use crate::nn::zinb::Counts;
 use crate::prep::{self, HvgConfig};
+
+/// Rows of X that become dense at a time.
+const BLOCK: usize = 4096;
 
 /// How a dataset is prepared for the graph VAE.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -85,7 +88,20 @@ impl Target {
 /// # Errors
 /// No counts, spots without any, no coordinates, no image and no image features, genes that are
 /// missing or stand twice, and what the graph refuses.
+///
+/// An error, and an interrupt is one, leaves the dataset as it was.
 pub fn prepare(ds: &mut Dataset, config: &DataConfig, genes: Option<&[String]>) -> Result<Graph> {
+    let mut prepared = ds.clone();
+    let graph = prepare_in_place(&mut prepared, config, genes)?;
+    *ds = prepared;
+    Ok(graph)
+}
+
+fn prepare_in_place(
+    ds: &mut Dataset,
+    config: &DataConfig,
+    genes: Option<&[String]>,
+) -> Result<Graph> {
     ds.check_genes_are_unique()?;
     ds.coordinates()?;
     let totals = prep::library_totals(ds)?;
@@ -181,7 +197,7 @@ pub fn batch(ds: &Dataset, graph: &Graph, device: Device) -> Result<Batch> {
             i % image.ncols()
         )));
     }
-    let x = dense(ds.x(), device);
+    let x = dense(ds.x(), device)?;
     if x.isfinite().all().int64_value(&[]) == 0 {
         return Err(Error::new(doing).expected("finite values in X").found("NaN or infinity"));
     }
@@ -215,14 +231,26 @@ pub fn digest(ds: &Dataset, graph: &Graph) -> Result<String> {
     let mut hash = Sha256::new();
     let counts = ds.counts()?.csr();
     let (indptr, indices, values) = counts.parts();
-    indptr.iter().for_each(|v| hash.update((*v as u64).to_le_bytes()));
-    [indices, graph.sources(), graph.targets()]
-        .into_iter()
-        .flatten()
-        .for_each(|v| hash.update(v.to_le_bytes()));
-    values.iter().for_each(|v| hash.update(v.to_le_bytes()));
+    add(&mut hash, indptr, |v| (v as u64).to_le_bytes())?;
+    for numbers in [indices, graph.sources(), graph.targets()] {
+        add(&mut hash, numbers, u32::to_le_bytes)?;
+    }
+    add(&mut hash, values, f32::to_le_bytes)?;
     image_features(ds)?.iter().for_each(|v| hash.update(v.to_le_bytes()));
     Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Adds the bytes of numbers to a hash.
+fn add<T: Copy, const N: usize>(
+    hash: &mut Sha256,
+    numbers: &[T],
+    bytes: impl Fn(T) -> [u8; N],
+) -> Result<()> {
+    for chunk in numbers.chunks(1 << 16) {
+        interrupt::check("taking the fingerprint of the data")?;
+        hash.update(chunk.iter().copied().flat_map(&bytes).collect::<Vec<u8>>());
+    }
+    Ok(())
 }
 
 /// What training on such a batch takes, in bytes: the [N,G] arrays that the decoder and the
@@ -236,24 +264,34 @@ pub fn memory_needed(spots: usize, genes: usize, edges: usize, model: &GvaeConfi
 }
 
 /// X as one dense tensor [N,G]: the first layer of the gene encoder multiplies all of it.
-fn dense(x: &Matrix, device: Device) -> Tensor {
+fn dense(x: &Matrix, device: Device) -> Result<Tensor> {
     let (n, g) = x.shape();
-    let values = match x {
-        Matrix::Sparse(m) => m.dense_rows(0..n),
-        Matrix::Dense(m) => m.iter().copied().collect(),
-    };
-    Tensor::from_slice(&values).view([n as i64, g as i64]).to_device(device)
+    let out = Tensor::zeros([n as i64, g as i64], (Kind::Float, device));
+    for from in (0..n).step_by(BLOCK) {
+        interrupt::check("making a tensor of X")?;
+        let rows = from..(from + BLOCK).min(n);
+        let values = match x {
+            Matrix::Sparse(m) => m.dense_rows(rows.clone()),
+            Matrix::Dense(m) => m.slice(s![rows.clone(), ..]).iter().copied().collect(),
+        };
+        let part = Tensor::from_slice(&values).view([rows.len() as i64, g as i64]);
+        out.narrow(0, from as i64, rows.len() as i64).copy_(&part);
+    }
+    Ok(out)
 }
 
 fn sparse_counts(counts: &Matrix, device: Device) -> Result<Counts> {
+    let doing = "making tensors of the counts";
     let csr = counts.csr();
     let (mut place, mut value) = (Vec::with_capacity(csr.nnz()), Vec::with_capacity(csr.nnz()));
     for r in 0..csr.nrows() {
+        interrupt::check(doing)?;
         let (cols, values) = csr.row(r);
         for (&c, &v) in cols.iter().zip(values).filter(|&(_, &v)| v > 0.0) {
             place.push((r * csr.ncols() + c as usize) as i64);
             value.push(f64::from(v));
         }
     }
-    Counts::new((csr.nrows(), csr.ncols()), &place, &value, device)
+    let shape = (csr.nrows(), csr.ncols());
+    interrupt::abandonable(doing, move || Counts::new(shape, &place, &value, device))
 }

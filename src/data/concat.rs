@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Csr, Dataset, Matrix, Table, Unit, Uns, keys};
-use crate::base::{Error, Kind, Result, progress};
+use crate::base::{Error, Kind, Result, interrupt, progress};
 
 /// Which genes (and columns) of several samples stay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -75,7 +75,7 @@ pub fn concat(samples: &[&Dataset], config: &ConcatConfig) -> Result<Dataset> {
     obs.set_codes(&config.key, &names, &of)?;
 
     let mut joined = Dataset::new(
-        genes.stack(samples.iter().map(|s| s.x())),
+        genes.stack(samples.iter().map(|s| s.x()))?,
         obs,
         genes.var(samples, config.join)?,
     )?;
@@ -93,7 +93,7 @@ pub fn concat(samples: &[&Dataset], config: &ConcatConfig) -> Result<Dataset> {
         kept.into_iter().cloned().collect::<Vec<String>>()
     };
     for name in shared(samples.iter().map(|s| s.layers().keys().collect()).collect(), "layers") {
-        joined.set_layer(&name, genes.stack(samples.iter().map(|s| &s.layers()[&name])))?;
+        joined.set_layer(&name, genes.stack(samples.iter().map(|s| &s.layers()[&name]))?)?;
     }
     for name in shared(samples.iter().map(|s| s.obsm().keys().collect()).collect(), "obsm") {
         let parts: Vec<&Array2<f64>> = samples.iter().map(|s| &s.obsm()[&name]).collect();
@@ -279,7 +279,7 @@ impl Genes {
     }
 
     /// Matrices of the samples below each other, sparse.
-    fn stack<'a>(&self, parts: impl Iterator<Item = &'a Matrix>) -> Csr {
+    fn stack<'a>(&self, parts: impl Iterator<Item = &'a Matrix>) -> Result<Csr> {
         let parts: Vec<_> = parts.map(Matrix::csr).collect();
         let nnz = parts.iter().map(|p| p.nnz()).sum();
         let (mut indptr, mut indices) = (vec![0], Vec::with_capacity(nnz));
@@ -287,6 +287,7 @@ impl Genes {
         let mut row: Vec<(u32, f32)> = Vec::new();
         for (part, place) in parts.iter().zip(&self.places) {
             for r in 0..part.nrows() {
+                interrupt::check(DOING)?;
                 let (cols, vals) = part.row(r);
                 let moved = cols.iter().zip(vals).map(|(&c, &v)| (place[c as usize], v));
                 row.clear();
@@ -297,7 +298,7 @@ impl Genes {
                 indptr.push(indices.len());
             }
         }
-        Csr::raw(self.names.len(), indptr, indices, values)
+        Ok(Csr::raw(self.names.len(), indptr, indices, values))
     }
 
     /// The columns of `var` on which the samples agree.

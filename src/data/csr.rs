@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::compact;
-use crate::base::{Error, Result, sum};
+use crate::base::{Error, Result, interrupt, sum};
 
 /// Blocks of rows that passes over columns add up apart. A fixed number, and their sums are added
 /// in order, so that a result does not depend on the number of threads.
@@ -328,22 +328,38 @@ impl Csr {
         })
     }
 
-    /// The rows named, in the order named; a row may stand twice.
-    pub fn select_rows(&self, rows: &[usize]) -> Self {
+    /// The rows and columns named, in the order named; a row may stand twice, a column may not.
+    /// `None` keeps all.
+    ///
+    /// # Errors
+    /// An interrupt.
+    pub fn select(&self, rows: Option<&[usize]>, cols: Option<&[usize]>) -> Result<Self> {
         let mut m = self.clone();
-        compact::select(&mut [&mut m], Some(rows), None);
-        m
+        compact::select(&mut [&mut m], rows, cols)?;
+        Ok(m)
     }
 
-    /// The columns named, in the order named; each at most once.
-    pub fn select_cols(&self, cols: &[usize]) -> Self {
-        let mut m = self.clone();
-        compact::select(&mut [&mut m], None, Some(cols));
-        m
+    /// The rows named.
+    ///
+    /// # Errors
+    /// An interrupt.
+    pub fn select_rows(&self, rows: &[usize]) -> Result<Self> {
+        self.select(Some(rows), None)
+    }
+
+    /// The columns named.
+    ///
+    /// # Errors
+    /// An interrupt.
+    pub fn select_cols(&self, cols: &[usize]) -> Result<Self> {
+        self.select(None, Some(cols))
     }
 
     /// Columns become rows.
-    pub fn transpose(&self) -> Self {
+    ///
+    /// # Errors
+    /// An interrupt.
+    pub fn transpose(&self) -> Result<Self> {
         let (g, nnz) = (self.ncols(), self.nnz());
         let mut indptr = vec![0; g + 1];
         for &c in &self.pattern.indices {
@@ -355,6 +371,7 @@ impl Csr {
         let mut next = indptr.clone();
         let (mut indices, mut values) = (vec![0; nnz], vec![0.0; nnz]);
         for r in 0..self.nrows() {
+            interrupt::check("turning a matrix")?;
             let (cols, vals) = self.row(r);
             for (&c, &v) in cols.iter().zip(vals) {
                 let at = next[c as usize];
@@ -363,7 +380,7 @@ impl Csr {
                 next[c as usize] += 1;
             }
         }
-        Self::raw(self.nrows(), indptr, indices, values)
+        Ok(Self::raw(self.nrows(), indptr, indices, values))
     }
 
     /// Rows `range` as a dense block, [rows, ncols], row by row. The caller chooses blocks that

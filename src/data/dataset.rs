@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use ndarray::{Array2, Axis};
 
-use super::{Csr, Matrix, Raw, Table, Uns, compact, keys};
+use super::{Csr, Matrix, Raw, Table, Uns, compact, keys, matrix};
 use crate::base::{Error, Kind, Result, nearest};
 
 /// Spots by genes, with what is known of both. Every part has the same spots in the same order.
@@ -283,43 +283,46 @@ impl Dataset {
 
     /// Keeps spots and genes in one pass; `None` keeps all of them. X and layers are shortened
     /// where they lie, as far as no other dataset shares them.
+    ///
+    /// # Errors
+    /// An interrupt; the dataset is then as it was.
     pub fn select(&mut self, rows: Option<&[usize]>, cols: Option<&[usize]>) -> Result<()> {
-        if let Some(rows) = rows {
-            self.obs = self.obs.select_rows(rows)?;
-            for m in self.obsm.values_mut() {
-                *m = m.select(Axis(0), rows);
-            }
-            for m in self.obsp.values_mut() {
-                compact::select(&mut [m], Some(rows), Some(rows));
-            }
-            if let Some(raw) = &mut self.raw {
-                raw.select_obs(rows);
-            }
-        }
-        if let Some(cols) = cols {
-            self.var = self.var.select_rows(cols)?;
-            for m in self.varm.values_mut() {
-                *m = m.select(Axis(0), cols);
-            }
-            for m in self.varp.values_mut() {
-                compact::select(&mut [m], Some(cols), Some(cols));
+        let obs = rows.map(|r| self.obs.select_rows(r)).transpose()?;
+        let var = cols.map(|c| self.var.select_rows(c)).transpose()?;
+        let obsp = rows.map(|r| pairs(&self.obsp, r)).transpose()?;
+        let varp = cols.map(|c| pairs(&self.varp, c)).transpose()?;
+        let raw = match (rows, &self.raw) {
+            (Some(rows), Some(raw)) => Some(raw.of_obs(rows)?),
+            _ => None,
+        };
+        let mut dense = Vec::new();
+        for m in std::iter::once(&self.x).chain(self.layers.values()) {
+            if let Matrix::Dense(m) = m {
+                dense.push(matrix::select(m, rows, cols)?);
             }
         }
-        let mut sparse = Vec::new();
-        for m in std::iter::once(&mut self.x).chain(self.layers.values_mut()) {
-            match m {
-                Matrix::Sparse(m) => sparse.push(m),
-                Matrix::Dense(m) => {
-                    if let Some(rows) = rows {
-                        *m = m.select(Axis(0), rows);
-                    }
-                    if let Some(cols) = cols {
-                        *m = m.select(Axis(1), cols);
-                    }
-                }
+        let all = std::iter::once(&mut self.x).chain(self.layers.values_mut());
+        let mut sparse: Vec<&mut Csr> = all.filter_map(Matrix::as_sparse_mut).collect();
+        // From here on all of it changes.
+        compact::select(&mut sparse, rows, cols)?;
+        let old = std::iter::once(&mut self.x).chain(self.layers.values_mut());
+        let old = old.filter(|m| matches!(m, Matrix::Dense(_)));
+        old.zip(dense).for_each(|(old, new)| *old = Matrix::Dense(new));
+        let kept = [(&mut self.obsm, rows), (&mut self.varm, cols)];
+        for (all, kept) in kept {
+            if let Some(kept) = kept {
+                all.values_mut().for_each(|m| *m = m.select(Axis(0), kept));
             }
         }
-        compact::select(&mut sparse, rows, cols);
+        if let (Some(obs), Some(obsp)) = (obs, obsp) {
+            (self.obs, self.obsp) = (obs, obsp);
+        }
+        if let (Some(var), Some(varp)) = (var, varp) {
+            (self.var, self.varp) = (var, varp);
+        }
+        if raw.is_some() {
+            self.raw = raw;
+        }
         Ok(())
     }
 
@@ -444,4 +447,9 @@ impl Dataset {
             .expected(format!("shape [{}, {}]", expected.0, expected.1))
             .found(format!("[{}, {}]", found.0, found.1)))
     }
+}
+
+/// Matrices of pairs of those named.
+fn pairs(all: &IndexMap<String, Csr>, kept: &[usize]) -> Result<IndexMap<String, Csr>> {
+    all.iter().map(|(name, m)| Ok((name.clone(), m.select(Some(kept), Some(kept))?))).collect()
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::Table;
 use super::table::{numbers, texts};
-use crate::base::{Error, Kind, Result, nearest, progress, seed};
+use crate::base::{Error, Kind, Result, interrupt, nearest, progress, seed};
 
 /// A table of columns.
 ///
@@ -180,7 +180,7 @@ pub fn group(frame: &DataFrame, keys: &[String], expressions: &[String]) -> Resu
     }
     let order = SortMultipleOptions::default().with_nulls_last(true).with_maintain_order(true);
     let names: Vec<PlSmallStr> = keys.iter().map(|k| k.as_str().into()).collect();
-    lazy.sort(names, order).collect().map_err(|e| refused(&doing, frame, e))
+    collect(&doing, lazy.sort(names, order), |e| refused(&doing, frame, e))
 }
 
 /// How tables are joined.
@@ -260,7 +260,7 @@ pub fn join(left: &DataFrame, right: &DataFrame, on: &[String], how: Join) -> Re
     args.coalesce = JoinCoalesce::CoalesceColumns;
     let by: Vec<Expr> = on.iter().map(|n| col(n.as_str())).collect();
     let failed = |e| Error::io(doing.clone(), e);
-    let mut joined = a.lazy().join(b.lazy(), &by, &by, args).collect().map_err(failed)?;
+    let mut joined = collect(&doing, a.lazy().join(b.lazy(), &by, &by, args), failed)?;
     for name in on {
         let before = column(left, name)?.dtype();
         if matches!(before, DataType::Enum(..)) && how != Join::Full {
@@ -324,7 +324,10 @@ pub fn sort(frame: &DataFrame, by: &[String], descending: bool) -> Result<DataFr
         .with_order_descending(descending)
         .with_nulls_last(true)
         .with_maintain_order(true);
-    frame.sort(by, order).map_err(|e| Error::io(format!("sorting by {}", by.join(", ")), e))
+    let doing = format!("sorting by {}", by.join(", "));
+    let (frame, by) = (frame.clone(), by.to_vec());
+    let sorted = interrupt::abandonable(&doing, move || Ok(frame.sort(by, order)))?;
+    sorted.map_err(|e| Error::io(doing, e))
 }
 
 /// The first of the rows that agree in some columns, or in all where none is named.
@@ -333,9 +336,13 @@ pub fn sort(frame: &DataFrame, by: &[String], descending: bool) -> Result<DataFr
 /// No such column.
 pub fn unique(frame: &DataFrame, by: &[String]) -> Result<DataFrame> {
     known(frame, by)?;
-    frame
-        .unique_stable((!by.is_empty()).then_some(by), UniqueKeepStrategy::First, None)
-        .map_err(|e| Error::io("dropping repeated rows", e))
+    let doing = "dropping repeated rows";
+    let (frame, by) = (frame.clone(), by.to_vec());
+    let job = move || {
+        let by = (!by.is_empty()).then_some(&by[..]);
+        Ok(frame.unique_stable(by, UniqueKeepStrategy::First, None))
+    };
+    interrupt::abandonable(doing, job)?.map_err(|e| Error::io(doing, e))
 }
 
 /// `n` rows drawn without replacement, in the order of the table.
@@ -512,7 +519,16 @@ fn evaluate(frame: &DataFrame, doing: &str, expressions: &[&str]) -> Result<Data
     let exprs = expressions.iter().map(|e| parse(frame, doing, e)).collect::<Result<Vec<_>>>()?;
     let mut lazy = readable(frame, &[])?.lazy().select(&exprs);
     lazy.collect_schema().map_err(|e| refused(doing, frame, e))?;
-    lazy.collect().map_err(|e| refused(doing, frame, e))
+    collect(doing, lazy, |e| refused(doing, frame, e))
+}
+
+/// What a query gives; polars cannot be stopped amid one.
+fn collect(
+    doing: &str,
+    query: LazyFrame,
+    failed: impl Fn(PolarsError) -> Error,
+) -> Result<DataFrame> {
+    interrupt::abandonable(doing, move || Ok(query.collect()))?.map_err(failed)
 }
 
 /// An expression of SQL over the columns of a table.

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
+use rayon::prelude::*;
 
 use super::Csr;
+use crate::base::{Error, Result, interrupt};
 
 /// Expression values, [N,G].
 #[derive(Clone, Debug, PartialEq)]
@@ -49,14 +51,15 @@ impl Matrix {
         match self {
             Self::Sparse(m) => m.clone(),
             Self::Dense(m) => {
-                let row = |r: ndarray::ArrayView1<'_, f32>| {
-                    r.iter()
+                let row = |r: usize| {
+                    m.row(r)
+                        .iter()
                         .enumerate()
                         .filter(|&(_, &v)| v != 0.0)
                         .map(|(c, &v)| (c as u32, v))
                         .collect()
                 };
-                Csr::from_rows(m.ncols(), m.axis_iter(Axis(0)).map(row).collect())
+                Csr::from_rows(m.ncols(), (0..m.nrows()).into_par_iter().map(row).collect())
             }
         }
     }
@@ -69,17 +72,32 @@ impl Matrix {
         }
     }
 
-    pub fn select_rows(&self, rows: &[usize]) -> Self {
-        match self {
-            Self::Sparse(m) => Self::Sparse(m.select_rows(rows)),
-            Self::Dense(m) => Self::Dense(m.select(Axis(0), rows)),
-        }
+    /// The rows named, in the order named.
+    ///
+    /// # Errors
+    /// An interrupt.
+    pub fn select_rows(&self, rows: &[usize]) -> Result<Self> {
+        Ok(match self {
+            Self::Sparse(m) => Self::Sparse(m.select_rows(rows)?),
+            Self::Dense(m) => Self::Dense(select(m, Some(rows), None)?),
+        })
     }
 
-    pub fn select_cols(&self, cols: &[usize]) -> Self {
+    /// The columns named, in the order named.
+    ///
+    /// # Errors
+    /// An interrupt.
+    pub fn select_cols(&self, cols: &[usize]) -> Result<Self> {
+        Ok(match self {
+            Self::Sparse(m) => Self::Sparse(m.select_cols(cols)?),
+            Self::Dense(m) => Self::Dense(select(m, None, Some(cols))?),
+        })
+    }
+
+    pub(super) fn as_sparse_mut(&mut self) -> Option<&mut Csr> {
         match self {
-            Self::Sparse(m) => Self::Sparse(m.select_cols(cols)),
-            Self::Dense(m) => Self::Dense(m.select(Axis(1), cols)),
+            Self::Sparse(m) => Some(m),
+            Self::Dense(_) => None,
         }
     }
 
@@ -90,9 +108,14 @@ impl Matrix {
 
     /// Whether an entry is so.
     pub fn any(&self, f: impl Fn(f32) -> bool + Sync) -> bool {
+        self.find(f).is_some()
+    }
+
+    /// The first entry, of those that are stored, that is so: row, column, value.
+    pub fn find(&self, f: impl Fn(f32) -> bool + Sync) -> Option<(usize, usize, f32)> {
         match self {
-            Self::Sparse(m) => m.find(f).is_some(),
-            Self::Dense(m) => m.iter().any(|&v| f(v)),
+            Self::Sparse(m) => m.find(f),
+            Self::Dense(m) => find(m, f),
         }
     }
 
@@ -104,13 +127,56 @@ impl Matrix {
             let whole = ((v + WHOLE) - WHOLE == v) | (v >= WHOLE);
             !((0.0..f32::INFINITY).contains(&v) & whole)
         };
-        match self {
-            Self::Sparse(m) => m.find(bad),
-            Self::Dense(m) => {
-                m.indexed_iter().find(|&(_, &v)| bad(v)).map(|((r, c), &v)| (r, c, v))
-            }
+        self.find(bad)
+    }
+}
+
+/// Rows and columns of a dense matrix, in the order named.
+///
+/// # Errors
+/// An interrupt.
+pub(super) fn select(
+    m: &Array2<f32>,
+    rows: Option<&[usize]>,
+    cols: Option<&[usize]>,
+) -> Result<Array2<f32>> {
+    let shape = (rows.map_or(m.nrows(), <[usize]>::len), cols.map_or(m.ncols(), <[usize]>::len));
+    let mut out = Array2::zeros(shape);
+    for (i, mut to) in out.rows_mut().into_iter().enumerate() {
+        interrupt::check("selecting rows and columns")?;
+        let from = m.row(rows.map_or(i, |rows| rows[i]));
+        match cols {
+            Some(cols) => to.iter_mut().zip(cols).for_each(|(to, &c)| *to = from[c]),
+            None => to.assign(&from),
         }
     }
+    Ok(out)
+}
+
+/// A dense matrix of what `f` makes of row, column and value.
+///
+/// # Errors
+/// An interrupt.
+pub fn map_dense(
+    m: &Array2<f32>,
+    doing: &str,
+    f: impl Fn(usize, usize, f32) -> f32 + Sync,
+) -> Result<Array2<f32>> {
+    let mut out = vec![0.0; m.len()];
+    out.par_chunks_mut(m.ncols().max(1)).enumerate().try_for_each(|(r, to)| {
+        interrupt::check(doing)?;
+        to.iter_mut().zip(m.row(r)).enumerate().for_each(|(c, (to, &v))| *to = f(r, c, v));
+        Ok(())
+    })?;
+    Array2::from_shape_vec(m.dim(), out).map_err(|e| Error::io(doing, e))
+}
+
+/// The first value, in the order of the rows, that is so.
+fn find(m: &Array2<f32>, f: impl Fn(f32) -> bool + Sync) -> Option<(usize, usize, f32)> {
+    let any = |r: usize| m.row(r).iter().fold(false, |any, &v| any | f(v));
+    let r = (0..m.nrows()).into_par_iter().position_first(any)?;
+    let c = m.row(r).iter().position(|&v| f(v))?;
+    Some((r, c, m[[r, c]]))
 }
 
 impl From<Csr> for Matrix {

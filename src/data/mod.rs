@@ -21,6 +21,7 @@ pub use concat::{ConcatConfig, Join, concat};
 pub use csr::Csr;
 pub use dataset::Dataset;
 pub use matrix::Matrix;
+pub(crate) use matrix::map_dense;
 pub use raw::Raw;
 pub use spatial::{Coordinates, TissueImage, Unit};
 pub use table::Table;

@@ -48,9 +48,9 @@ impl Raw {
         self.x.first_non_count().is_none()
     }
 
-    /// Keeps the spots named, in the order named.
-    pub(super) fn select_obs(&mut self, rows: &[usize]) {
-        self.x = self.x.select_rows(rows);
+    /// The same of the spots named, in the order named.
+    pub(super) fn of_obs(&self, rows: &[usize]) -> Result<Self> {
+        Ok(Self { x: self.x.select_rows(rows)?, var: self.var.clone(), varm: self.varm.clone() })
     }
 }
 
@@ -110,7 +110,7 @@ impl Dataset {
             })
         };
         let genes = self.var().index().iter().map(of).collect::<Result<Vec<_>>>()?;
-        let counts = raw.x.select_cols(&genes);
+        let counts = raw.x.select_cols(&genes)?;
         self.set_layer(keys::COUNTS, counts)
     }
 

@@ -4,7 +4,7 @@ use delaunator::{Point, triangulate};
 
 use super::places::Places;
 use super::{Graph, report};
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, interrupt};
 use crate::data::Coordinates;
 
 /// Joins spots that share a side of a Delaunay triangle (the `delaunator` crate).
@@ -25,11 +25,11 @@ pub fn delaunay(coordinates: &Coordinates) -> Result<Graph> {
         .iter()
         .map(|p| Point { x: unit(p[0], centre[0]), y: unit(p[1], centre[1]) })
         .collect();
-    let found = triangulate(&points);
+    let found = interrupt::abandonable(doing, move || Ok(triangulate(&points)))?;
     if found.is_empty() {
         return Err(Error::new(doing)
             .expected("three positions that are not on one line")
-            .found(format!("{} positions without a triangle", points.len()))
+            .found(format!("{} positions without a triangle", places.xy.len()))
             .advice("Use the kNN graph instead"));
     }
     let mut pairs = Vec::with_capacity(2 * found.triangles.len());

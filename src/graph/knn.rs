@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::places::Places;
 use super::{Graph, report};
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, interrupt};
 use crate::data::Coordinates;
 
 /// Options of the k-nearest-neighbour graph.
@@ -48,10 +48,12 @@ pub fn knn(coordinates: &Coordinates, config: &KnnConfig) -> Result<Graph> {
     report::refuse_dense(doing, k as f64, coordinates, || places.spacing())?;
     // Pairs come in any order; the graph sorts them.
     let join = |&i: &u32| {
+        interrupt::check(doing)?;
         let near = places.nearest(i as usize, k).into_iter();
-        near.flat_map(move |(_, j)| [Some((i, j)), symmetric.then_some((j, i))]).flatten()
+        Ok(near.flat_map(|(_, j)| [Some((i, j)), symmetric.then_some((j, i))]).flatten().collect())
     };
-    let pairs = places.walk().par_iter().flat_map_iter(join).collect();
+    let pairs: Vec<Vec<(u32, u32)>> = places.walk().par_iter().map(join).collect::<Result<_>>()?;
+    let pairs = pairs.concat();
     let kind = if symmetric { "symmetric" } else { "directed" };
     report::finish(
         doing,

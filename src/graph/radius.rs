@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::places::Places;
 use super::{Graph, report};
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, interrupt};
 use crate::data::{Coordinates, Unit};
 
 /// Spots whose neighbours are counted before the whole graph is built.
@@ -91,8 +91,12 @@ pub fn radius(coordinates: &Coordinates, config: &RadiusConfig) -> Result<Graph>
     report::refuse_dense(doing, seen, coordinates, || places.spacing())?;
 
     let squared = reach * reach;
+    let within = |i| {
+        interrupt::check(doing)?;
+        Ok(places.within(i, squared))
+    };
     let neighbours: Vec<Vec<(f64, u32)>> =
-        (0..n).into_par_iter().map(|i| places.within(i, squared)).collect();
+        (0..n).into_par_iter().map(within).collect::<Result<_>>()?;
     let pairs = neighbours
         .iter()
         .enumerate()

@@ -12,7 +12,7 @@ use super::cell::{self, Cell};
 use super::inspect::{self, Detail};
 use super::journal::{Carrier, Entry, Journal, State, why_missing};
 use super::{commands, report, rust};
-use crate::base::{Kind, interrupt, nearest};
+use crate::base::{Kind, nearest};
 use crate::script::docs;
 use crate::script::{Bundle, Console, Failure, Interpreter, Known, Output, Param, Signature};
 
@@ -81,7 +81,6 @@ impl Session {
     /// Runs a cell as people write them: code, a question, a command, a magic. Its number is
     /// [`Session::count`]; messages call it "[3]".
     pub fn cell(&mut self, text: &str) -> Said {
-        interrupt::clear();
         self.count += 1;
         let count = self.count;
         self.journal.begin(count, text);
@@ -123,7 +122,6 @@ impl Session {
     /// Runs a cell as [`Session::cell`] does, without counting or keeping it: what front ends ask
     /// behind the user's back.
     pub fn quietly(&mut self, text: &str) -> Said {
-        interrupt::clear();
         let said = self.guarded(|session| match Cell::parse(text) {
             Cell::Code(code) => session.interpreter.eval(code, "[silent]").into(),
             _ => session.say(text),
@@ -171,7 +169,6 @@ impl Session {
     /// # Errors
     /// What failed and where. Variables keep what they held at that moment.
     pub fn eval(&mut self, text: &str, name: &str) -> Result<Outcome, Failure> {
-        interrupt::clear();
         self.interpreter.eval(text, name)
     }
 

@@ -113,8 +113,10 @@ pub async fn watch(interrupted: impl Fn(), ended: impl Fn()) -> std::io::Result<
     }
 }
 
-/// Runs something that the first Ctrl-C asks to stop.
+/// Runs something that the first Ctrl-C asks to stop. What was asked before is forgotten before this
+/// listens, so that nothing is lost in between.
 pub fn while_running<T>(work: impl FnOnce() -> T) -> T {
+    interrupt::clear();
     PRESSED.store(0, Ordering::SeqCst);
     RUNNING.store(true, Ordering::SeqCst);
     let out = work();

@@ -201,7 +201,7 @@ fn scipy(npz: &mut Npz, doing: &str) -> Result<Csr> {
             let (indptr, data) = (npz.places("indptr")?, singles(npz.numbers("data")?)?);
             match format.as_str() {
                 "csr" => Csr::new((n, g), indptr, indices, data),
-                _ => Ok(Csr::new((g, n), indptr, indices, data)?.transpose()),
+                _ => Csr::new((g, n), indptr, indices, data)?.transpose(),
             }
         }
         "coo" => {
@@ -267,7 +267,7 @@ fn dense(header: &Header, from: &mut dyn Read) -> Result<Matrix> {
     })?;
     indptr.resize(rows + 1, indices.len());
     let csr = Csr::new((rows, cols), indptr, indices, data)?;
-    let csr = if header.fortran { csr.transpose() } else { csr };
+    let csr = if header.fortran { csr.transpose()? } else { csr };
     if 2 * csr.nnz() < n.saturating_mul(g) {
         return Ok(Matrix::Sparse(csr));
     }

@@ -297,7 +297,7 @@ fn finish(
             false => column,
         })?;
     }
-    let mut ds = Dataset::new(if turned { x.transpose() } else { x }, obs, var)?;
+    let mut ds = Dataset::new(if turned { x.transpose()? } else { x }, obs, var)?;
     if plan.xy.is_some() {
         let xy = Array2::from_shape_vec((ds.n_obs(), 2), xy).map_err(|e| Error::io(doing, e))?;
         ds.set_obsm(keys::SPATIAL, xy)?;
@@ -462,7 +462,7 @@ fn parquet(path: &Path, doing: &str, config: &TextCountsConfig) -> Result<Datase
         }
         job.step(indptr.len() as u64 - 1, "", false);
     }
-    let x = Csr::new((plan.genes.len(), rows), indptr, indices, values)?.transpose();
+    let x = Csr::new((plan.genes.len(), rows), indptr, indices, values)?.transpose()?;
     let texts = |i: usize| -> Result<Vec<String>> {
         let frame = columns(&[i])?;
         let column = frame.columns().first().map(crate::data::table::texts).transpose()?;

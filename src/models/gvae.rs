@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
-use crate::base::{Error, Result, seed};
+use crate::base::{Error, Result, interrupt, seed};
 use crate::nn::Vars;
 use crate::nn::block::{Linear, Mlp};
 use crate::nn::gat::{Edges, Gat};
@@ -109,7 +109,7 @@ impl Gvae {
     /// A network with weights drawn from `seed`.
     ///
     /// # Errors
-    /// No genes, no image features, or a dropout outside [0, 1).
+    /// No genes, no image features, or a dropout outside [0, 1); an interrupt.
     pub fn new(
         config: GvaeConfig,
         genes: usize,
@@ -136,7 +136,7 @@ impl Gvae {
         let (genes, image_features) = (genes as i64, image_features as i64);
         let GvaeConfig { hidden_dim: hidden, latent_dim: latent, num_heads: heads, dropout } =
             config;
-        let _rng = seed::torch(seed, 0);
+        let _rng = seed::torch(seed, 0)?;
         let mut vars = Vars::new(device);
         let mut at = vars.root();
         Ok(Self {
@@ -159,11 +159,16 @@ impl Gvae {
         })
     }
 
-    /// Makes a network of the same shape with weights of its own, on whichever thread calls it.
-    pub fn blank(&self) -> impl Fn() -> Result<Self> + Send + 'static {
+    /// Makes a network like this one with weights of its own, on whichever thread calls it.
+    pub fn twin(&self) -> impl FnOnce() -> Result<Self> + Send + 'static {
         let (config, device) = (self.config.clone(), self.vars.device());
         let (genes, image_features) = (self.genes(), self.image_features());
-        move || Self::new(config.clone(), genes, image_features, 0, device)
+        let weights = self.vars.copies();
+        move || {
+            let twin = Self::new(config, genes, image_features, 0, device)?;
+            twin.vars.load_copies(&weights)?;
+            Ok(twin)
+        }
     }
 
     pub fn config(&self) -> &GvaeConfig {
@@ -210,19 +215,27 @@ impl Gvae {
     ///
     /// # Shapes
     /// x [N,G], image [N,F] -> four of [N,L]
-    pub fn encode(&self, batch: &Batch, train: bool) -> Encoded {
+    ///
+    /// # Errors
+    /// An interrupt, between two layers.
+    pub fn encode(&self, batch: &Batch, train: bool) -> Result<Encoded> {
+        let between = || interrupt::check("encoding spots");
         let h_image = self.img_encoder.forward(&batch.image, train);
+        between()?;
         let h_genes = self.gene_encoder.forward(&batch.x, train);
+        between()?;
         let h_p = self.p_gat.forward(&h_image, &batch.edges, train).elu();
+        between()?;
         let h_q =
             self.q_gat.forward(&Tensor::cat(&[&h_genes, &h_image], 1), &batch.edges, train).elu(); // [N,2H] in
+        between()?;
         let logvar = |l: &Linear, h: &Tensor| l.forward(h).clamp(-LOGVAR_LIMIT, LOGVAR_LIMIT);
-        Encoded {
+        Ok(Encoded {
             mu_q: self.q_mean.forward(&h_q),
             logvar_q: logvar(&self.q_logvar, &h_q),
             mu_p: self.p_mean.forward(&h_p),
             logvar_p: logvar(&self.p_logvar, &h_p),
-        }
+        })
     }
 
     /// The distribution of counts at latents `z` [N,L].
@@ -237,12 +250,16 @@ impl Gvae {
 
     /// The two losses of a training pass: reconstruction from a sample of the posterior, and the
     /// KL divergence from the prior. Draws from libtorch's generator.
-    pub fn loss(&self, batch: &Batch) -> Loss {
-        let e = self.encode(batch, true);
+    ///
+    /// # Errors
+    /// An interrupt, between two layers.
+    pub fn loss(&self, batch: &Batch) -> Result<Loss> {
+        let e = self.encode(batch, true)?;
         let z = &e.mu_q + e.mu_q.randn_like() * (&e.logvar_q * 0.5).exp();
         let d = self.decode(&z, true);
+        interrupt::check("computing the likelihood")?;
         let mu = d.mean * &batch.size_factor;
-        Loss { nll: zinb::nll(&batch.counts, &mu, &d.theta, &d.pi_logit), kl: e.kl() }
+        Ok(Loss { nll: zinb::nll(&batch.counts, &mu, &d.theta, &d.pi_logit), kl: e.kl() })
     }
 }
 

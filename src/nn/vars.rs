@@ -74,6 +74,19 @@ impl Vars {
         no_grad(|| loaded.into_iter().for_each(|(own, new)| own.shallow_clone().copy_(&new)));
         Ok(())
     }
+
+    /// All variables as they are now, by name.
+    pub fn copies(&self) -> Vec<(String, Tensor)> {
+        self.named().map(|(n, t)| (n.to_owned(), t.detach().copy())).collect()
+    }
+
+    /// Sets every variable from [`copies`](Self::copies), all or none.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_copies(&self, copies: &[(String, Tensor)]) -> Result<()> {
+        self.load(|name| copies.iter().find(|(n, _)| n == name).map(|(_, t)| t.shallow_clone()))
+    }
 }
 
 impl Scope<'_> {

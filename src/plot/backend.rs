@@ -17,8 +17,9 @@ use plotters::style::{
 use super::colour::Colour;
 use super::scene::{Anchor, Mark, Scene, WIDTH, start};
 use super::text;
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, interrupt};
 
+const DOING: &str = "drawing a figure";
 /// In svg, a group of more marks than this becomes one picture: readers choke on more.
 const MOST_VECTOR_MARKS: usize = 5000;
 /// Pixels a unit of such a picture.
@@ -30,7 +31,7 @@ const SVG_FONT: f64 = 1.24;
 const SVG_BASELINE: f64 = 0.76;
 
 fn failed(e: impl std::fmt::Display) -> Error {
-    Error::new("drawing a figure").found(e.to_string())
+    Error::new(DOING).found(e.to_string())
 }
 
 /// The scene as a bitmap `width` pixels wide.
@@ -68,6 +69,7 @@ fn paint(
 ) -> Result<()> {
     let size = canvas.dimensions();
     for mark in marks {
+        interrupt::check(DOING)?;
         match mark {
             Mark::Group { marks, .. } => paint(marks, canvas, place, scale)?,
             Mark::Picture { x, y, w, h, image } => {
@@ -192,6 +194,7 @@ pub fn svg(scene: &Scene, width: u32) -> Result<String> {
 fn vectors(marks: &[Mark], backend: &mut SVGBackend<'_>, pictures: &mut String) -> Result<()> {
     let place = |(x, y): (f64, f64)| (x * SVG_STEPS, y * SVG_STEPS);
     for mark in marks {
+        interrupt::check(DOING)?;
         match mark {
             Mark::Group { x, y, w, h, marks } if marks.len() > MOST_VECTOR_MARKS => {
                 let size = (pixels(w * PICTURE_DENSITY), pixels(h * PICTURE_DENSITY));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, interrupt};
 use crate::data::{Csr, Dataset};
 
 /// Options of the filter; what is not given is not asked of a spot or gene. All bounds include
@@ -130,6 +130,7 @@ pub fn filter(ds: &mut Dataset, config: &FilterConfig) -> Result<(usize, usize)>
     let values = values.csr();
     let (mut most_counts, mut most_genes) = (0.0, 0.0);
     if counts.given() || genes.given() {
+        interrupt::check(doing)?;
         let totals = values.row_sums();
         let seen = values.row_positive();
         for (i, stay) in stay.iter_mut().enumerate() {
@@ -149,7 +150,7 @@ pub fn filter(ds: &mut Dataset, config: &FilterConfig) -> Result<(usize, usize)>
     }
     let mut kept_genes = None;
     if spots.given() || gene_counts.given() {
-        let found = by_gene(&values, &stay);
+        let found = by_gene(&values, &stay)?;
         let kept: Vec<usize> = (0..g)
             .filter(|&j| spots.hold(found[j].0 as f64) && gene_counts.hold(found[j].1))
             .collect();
@@ -176,25 +177,26 @@ pub fn filter(ds: &mut Dataset, config: &FilterConfig) -> Result<(usize, usize)>
 }
 
 /// In how many of the spots that stay each gene is above zero, and its sum over them.
-fn by_gene(values: &Csr, stay: &[bool]) -> Vec<(usize, f64)> {
+fn by_gene(values: &Csr, stay: &[bool]) -> Result<Vec<(usize, f64)>> {
     let add = |to: &mut (usize, f64), v: f32| {
         to.0 += usize::from(v > 0.0);
         to.1 += f64::from(v);
     };
     if stay.iter().all(|&s| s) {
-        return values.fold_columns(
+        return Ok(values.fold_columns(
             (0, 0.0),
             |to, _, v| add(to, v),
             |a, b| {
                 a.0 += b.0;
                 a.1 += b.1;
             },
-        );
+        ));
     }
     let mut found = vec![(0, 0.0); values.ncols()];
     for i in (0..values.nrows()).filter(|&i| stay[i]) {
+        interrupt::check("counting the spots of each gene")?;
         let (genes, row) = values.row(i);
         genes.iter().zip(row).for_each(|(&j, &v)| add(&mut found[j as usize], v));
     }
-    found
+    Ok(found)
 }

@@ -6,7 +6,7 @@ use rand::seq::index;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Error, Kind, Result, progress, seed, sum};
+use crate::base::{Error, Kind, Result, interrupt, progress, seed, sum};
 use crate::data::Dataset;
 
 /// Options of the score of a set of genes; they and the defaults are scanpy's.
@@ -68,8 +68,10 @@ pub fn gene_scores(ds: &Dataset, genes: &[String], config: &ScoreGenesConfig) ->
     };
     let x = ds.x().csr();
     let n = ds.n_obs() as f64;
+    interrupt::check(doing)?;
     let means: Vec<f64> = x.col_sums().iter().map(|s| s / n).collect();
     let controls = controls(&means, &set, &pool, config).map_err(|e| e.within(doing))?;
+    interrupt::check(doing)?;
     let mut weight = vec![0.0; ds.n_vars()];
     set.iter().for_each(|&j| weight[j] += 1.0 / set.len() as f64);
     controls.iter().for_each(|&j| weight[j] -= 1.0 / controls.len() as f64);

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::moments::{Memo, moments};
-use crate::base::{Error, Result, progress, sum};
-use crate::data::{Csr, Dataset, Matrix, Uns, keys};
+use crate::base::{Error, Result, interrupt, progress, sum};
+use crate::data::{Csr, Dataset, Matrix, Uns, keys, map_dense};
 
 /// `uns`: scanpy's mark that X holds logarithms.
 const LOG1P: &str = "log1p";
@@ -24,7 +24,10 @@ const DOING: &str = "normalising the counts";
 /// # Errors
 /// Neither of them (the error names the layers that hold counts); a target that is not above zero.
 pub fn normalize_total(ds: &mut Dataset, target: f64) -> Result<()> {
-    let totals = sums(amounts(ds)?);
+    let counts = amounts(ds)?;
+    interrupt::check(DOING)?;
+    let totals = sums(counts);
+    interrupt::check(DOING)?;
     let library = covering(ds, &totals);
     normalize_checked(ds, &totals, &library, target)
 }
@@ -68,8 +71,10 @@ fn normalize_checked(ds: &mut Dataset, totals: &[f64], library: &[f64], target: 
         return Err(Error::new(DOING).expected("a target sum above 0").found(target.to_string()));
     }
     let counts = ds.layers().get(keys::COUNTS).unwrap_or(ds.x());
-    let scaled = scale_rows(counts, totals, target);
-    if !ds.layers().contains_key(keys::COUNTS) && counts.first_non_count().is_none() {
+    let scaled = scale_rows(counts, totals, target)?;
+    let are_counts = counts.first_non_count().is_none();
+    interrupt::check(DOING)?;
+    if !ds.layers().contains_key(keys::COUNTS) && are_counts {
         // A clone shares what is sparse.
         let counts = ds.x().clone();
         ds.set_layer(keys::COUNTS, counts)?;
@@ -119,9 +124,10 @@ pub fn normalize(ds: &mut Dataset, config: &NormalizeConfig) -> Result<()> {
             .found(config.max_fraction.to_string()));
     }
     let counts = amounts(ds)?;
+    interrupt::check(DOING)?;
     let all = sums(counts);
     let totals = match config.exclude_highly_expressed {
-        true => sums_of_modest(&counts.csr(), &all, config.max_fraction),
+        true => sums_of_modest(&counts.csr(), &all, config.max_fraction)?,
         false => all.clone(),
     };
     let mut sorted = totals.clone();
@@ -141,18 +147,19 @@ pub fn normalize(ds: &mut Dataset, config: &NormalizeConfig) -> Result<()> {
 }
 
 /// Sums of rows over the columns that make up no more than `fraction` of any row.
-fn sums_of_modest(counts: &Csr, totals: &[f64], fraction: f64) -> Vec<f64> {
+fn sums_of_modest(counts: &Csr, totals: &[f64], fraction: f64) -> Result<Vec<f64>> {
     let mut modest = vec![true; counts.ncols()];
     for (i, total) in totals.iter().enumerate() {
+        interrupt::check(DOING)?;
         let (genes, values) = counts.row(i);
         for (&j, &v) in genes.iter().zip(values) {
             modest[j as usize] &= f64::from(v) <= fraction * total;
         }
     }
-    counts.rows(|genes, values| {
+    Ok(counts.rows(|genes, values| {
         let kept = genes.iter().zip(values).filter(|(j, _)| modest[**j as usize]);
         sum(kept.map(|(_, &v)| f64::from(v)))
-    })
+    }))
 }
 
 /// Replaces X by ln(1 + X) and marks it in `uns["log1p"]` as scanpy does.
@@ -168,22 +175,19 @@ pub fn log1p(ds: &mut Dataset) -> Result<()> {
             .advice("Start from the counts with normalize_total"));
     }
     let bad = |v: f32| !v.is_finite() || v < 0.0;
-    let found = match ds.x() {
-        Matrix::Sparse(m) => m.find(bad).map(|f| f.2),
-        Matrix::Dense(m) => m.iter().copied().find(|&v| bad(v)),
-    };
-    if let Some(v) = found {
+    if let Some((_, _, v)) = ds.x().find(bad) {
         return Err(Error::new(doing)
             .expected("finite values, none below zero")
             .found(v.to_string()));
     }
     let ln = |v: f32| f64::from(v).ln_1p() as f32;
+    interrupt::check(doing)?;
     match ds.x_mut() {
         Matrix::Sparse(m) => m.edit_values(|| {
             let mut memo = Memo::new(ln);
             move |v| memo.get(v)
         }),
-        Matrix::Dense(m) => m.mapv_inplace(ln),
+        Matrix::Dense(m) => *m = map_dense(m, doing, |_, _, v| ln(v))?,
     }
     ds.uns_mut().set(&[LOG1P], Uns::Map(IndexMap::new()));
     Ok(())
@@ -228,11 +232,12 @@ pub fn scale(ds: &mut Dataset, config: &ScaleConfig) -> Result<()> {
     let std: Vec<f64> = variance.iter().map(|v| if *v > 0.0 { v.sqrt() } else { 1.0 }).collect();
     let most = config.max_value.unwrap_or(f64::INFINITY) as f32;
     let scaled = |j: usize, v: f32| ((f64::from(v) / std[j]) as f32).min(most);
+    interrupt::check(doing)?;
     match ds.x_mut() {
         Matrix::Sparse(m) => m.edit_rows(|_, cols, row| {
             row.iter_mut().zip(cols).for_each(|(v, &j)| *v = scaled(j as usize, *v));
         }),
-        Matrix::Dense(m) => m.indexed_iter_mut().for_each(|((_, j), v)| *v = scaled(j, *v)),
+        Matrix::Dense(m) => *m = map_dense(m, doing, |_, j, v| scaled(j, v))?,
     }
     ds.var_mut().set_f64("mean", &mean)?;
     ds.var_mut().set_f64("std", &std)
@@ -263,20 +268,16 @@ fn sums(m: &Matrix) -> Vec<f64> {
     }
 }
 
-fn scale_rows(m: &Matrix, totals: &[f64], target: f64) -> Matrix {
+fn scale_rows(m: &Matrix, totals: &[f64], target: f64) -> Result<Matrix> {
     let factor = |r: usize| if totals[r] > 0.0 { target / totals[r] } else { 1.0 };
     let scale = |factor: f64, v: f32| (f64::from(v) * factor) as f32;
-    match m {
+    Ok(match m {
         Matrix::Sparse(m) => m
             .map_rows(|r, _, old, new| {
                 let factor = factor(r);
                 new.iter_mut().zip(old).for_each(|(new, &old)| *new = scale(factor, old));
             })
             .into(),
-        Matrix::Dense(m) => {
-            let mut out = m.clone();
-            out.indexed_iter_mut().for_each(|((r, _), v)| *v = scale(factor(r), *v));
-            out.into()
-        }
-    }
+        Matrix::Dense(m) => map_dense(m, DOING, |r, _, v| scale(factor(r), v))?.into(),
+    })
 }

@@ -6,8 +6,10 @@ use polars::prelude::Column;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Error, Result, progress, sum};
+use crate::base::{Error, Result, interrupt, progress, sum};
 use crate::data::{Csr, Dataset, Table, keys};
+
+const DOING: &str = "computing the quality of spots and genes";
 
 /// Options of the quality figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,7 +45,7 @@ impl Default for QcConfig {
 /// # Errors
 /// Values that are not finite, or logarithms; a group that is no column of truth values.
 pub fn qc(ds: &mut Dataset, config: &QcConfig) -> Result<()> {
-    let doing = "computing the quality of spots and genes";
+    let doing = DOING;
     let (values, are_counts) = ds.counts_or_x().map_err(|e| e.within(doing))?;
     if !are_counts {
         progress::note(format!("{doing}: X holds no counts; its values are taken as they are"));
@@ -112,12 +114,17 @@ fn of_spots(
         config.percent_top.iter().copied().filter(|&n| n > 0 && n <= counts.ncols()).collect();
     tops.sort_unstable();
     tops.dedup();
-    let shares = counts.rows(|_, values| top_shares(values, &tops));
+    let share = |_: &[u32], values: &[f32]| {
+        interrupt::check(DOING)?;
+        Ok(top_shares(values, &tops))
+    };
+    let shares = counts.rows(share).into_iter().collect::<Result<Vec<_>>>()?;
     for (t, n) in tops.iter().enumerate() {
         let column: Vec<f64> = shares.iter().map(|s| 100.0 * s[t]).collect();
         obs.set_f64(&format!("pct_counts_in_top_{n}_genes"), &column)?;
     }
     for (name, mask) in groups {
+        interrupt::check(DOING)?;
         let sums: Vec<f64> = counts.rows(|genes, values| {
             let inside = genes.iter().zip(values).filter(|(j, _)| mask[**j as usize]);
             sum(inside.map(|(_, &v)| f64::from(v)))

@@ -12,8 +12,7 @@ use rhai::{Dynamic, EvalAltResult, ParseError, Position};
 use super::describe::{World, describe};
 use super::foreign;
 use super::hints::{lower_first, sentence};
-use crate::base::{Error, Kind};
-use crate::train::TRAINING_THREAD;
+use crate::base::{Error, Kind, interrupt};
 
 /// What a failing script leaves, as plain data.
 #[derive(Clone, Debug, Default)]
@@ -192,8 +191,8 @@ fn quiet_hook() {
     ONCE.call_once(|| {
         let shown = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            let of_training = std::thread::current().name() == Some(TRAINING_THREAD);
-            if !GUARDED.get() && !of_training {
+            let of_job = std::thread::current().name() == Some(interrupt::THREAD);
+            if !GUARDED.get() && !of_job {
                 shown(info);
             }
         }));

@@ -15,7 +15,7 @@ const LEVEL_LOG_SD: f64 = 1.0;
 /// Spread of the logarithm of the fold changes and of the genes' dispersions.
 const LOG_SD: f64 = 0.5;
 /// Spots drawn between two looks at the interrupt.
-const CHUNK: usize = 512;
+const CHUNK: usize = 128;
 
 /// What each domain expresses.
 pub struct Programmes {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::{self, Lattice, argmax};
 use super::{expression, morphology};
-use crate::base::{Error, Result, memory, seed};
+use crate::base::{Error, Result, interrupt, memory, seed};
 use crate::data::{Dataset, Table, Uns, keys};
 
 /// Streams of the generator: one a part, then one a spot.
@@ -166,9 +166,13 @@ pub fn tissue(config: &TissueConfig) -> Result<Dataset> {
     let bytes = (n * g * 16 + n * config.image_features * 8) as u64;
     memory::require("simulating tissue, at most", bytes, "Ask for fewer spots or genes")?;
 
-    let mut rng = seed::rng(config.seed, LAYOUT);
-    let lattice = Lattice::new(&mut rng, n, config.spacing_um, config.jitter);
-    let place = layout::domains(&mut rng, &lattice.xy, config.domains, config.border_um);
+    let owned = config.clone();
+    let (lattice, place) = interrupt::abandonable("laying tissue out", move || {
+        let mut rng = seed::rng(owned.seed, LAYOUT);
+        let lattice = Lattice::new(&mut rng, n, owned.spacing_um, owned.jitter);
+        let place = layout::domains(&mut rng, &lattice.xy, owned.domains, owned.border_um);
+        Ok((lattice, place))
+    })?;
     let label: Vec<usize> = place.iter().map(|shares| argmax(shares.iter().copied())).collect();
 
     let mut rng = seed::rng(config.seed, PATCHES);

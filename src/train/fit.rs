@@ -132,15 +132,19 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
     for row in &history {
         job.measured(row.epoch, "", false, &row.losses());
     }
-    let passes = Passes::new(&model.net, batch, split)?;
+    let mut passes = Passes::new(&model.net, batch, split)?;
     for epoch in first..epochs {
         let started = Instant::now();
         let beta = training.beta(epoch);
-        let pass = passes.pass(model.net.vars(), beta, model.options.seed, epoch + 1)?;
-        let Some(Pass { nll, kl, held_out, gradient }) = pass else {
-            kept.save(model, &adam, &history, best.as_ref())?;
-            return Err(kept.stopped());
+        let pass = match passes.pass(model.net.vars(), beta, model.options.seed, epoch + 1) {
+            Err(e) if e.is_interrupt() => {
+                kept.save(model, &adam, &history, best.as_ref())?;
+                return Err(kept.stopped());
+            }
+            pass => pass?,
         };
+        passes = pass.0;
+        let Pass { nll, kl, held_out, gradient } = pass.1;
         let (validation_nll, validation_kl) = held_out.unwrap_or((f64::NAN, f64::NAN));
         let mut row = Epoch {
             epoch: epoch + 1,
@@ -287,7 +291,7 @@ fn not_a_number(
 ) -> Error {
     let finite = |t: &tch::Tensor| t.isfinite().all().int64_value(&[]) == 1;
     let tensor = no_grad(|| {
-        let e = model.net.encode(batch, false);
+        let e = model.net.encode(batch, false).ok()?;
         e.first_not_finite().map(str::to_owned).or_else(|| {
             let d = model.net.decode(&e.mu_q, false);
             [("mean", &d.mean), ("theta", &d.theta), ("pi_logit", &d.pi_logit)]
@@ -314,15 +318,11 @@ fn not_a_number(
 
 impl Best {
     fn of(vars: &Vars, epoch: u64) -> Self {
-        let copy = |(n, t): (&str, &Tensor)| (n.to_owned(), t.detach().copy());
-        Self { epoch, weights: vars.named().map(copy).collect() }
+        Self { epoch, weights: vars.copies() }
     }
 
     fn restore(&self, model: &mut Model) -> Result<()> {
-        let find = |name: &str| {
-            self.weights.iter().find(|(n, _)| n == name).map(|(_, t)| t.shallow_clone())
-        };
-        model.net.vars().load(find)?;
+        model.net.vars().load_copies(&self.weights)?;
         model.epoch = self.epoch;
         Ok(())
     }

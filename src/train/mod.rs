@@ -16,4 +16,3 @@ pub use checkpoint::Checkpoint;
 pub use config::{Config, TrainConfig};
 pub use fit::{Best, Epoch, Fit, Run, Stop, fit};
 pub use model::{Extracted, Model, ModelOptions};
-pub use pass::THREAD as TRAINING_THREAD;

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor, no_grad};
 
-use crate::base::{Error, Result, device, progress};
+use crate::base::{Error, Result, device, interrupt, progress};
 use crate::batch::gvae::{self, DataConfig};
 use crate::data::{Dataset, keys};
 use crate::graph::Graph;
@@ -112,10 +112,17 @@ impl Model {
     }
 
     /// Posterior and prior means and the KL divergence of every spot, in evaluation mode.
+    ///
+    /// # Errors
+    /// What [`Model::batch`] refuses; an interrupt.
     pub fn extract(&self, ds: &Dataset, graph: &Graph) -> Result<Extracted> {
         let batch = self.batch(ds, graph)?;
-        let e = no_grad(|| self.net.encode(&batch, false));
-        let cpu = |t: &Tensor| t.detach().to_device(Device::Cpu);
-        Ok(Extracted { latent: cpu(&e.mu_q), prior: cpu(&e.mu_p), kl: cpu(&e.kl()) })
+        let twin = self.net.twin();
+        interrupt::abandonable("extracting what the model sees", move || {
+            let net = twin()?;
+            let e = no_grad(|| net.encode(&batch, false))?;
+            let cpu = |t: &Tensor| t.detach().to_device(Device::Cpu);
+            Ok(Extracted { latent: cpu(&e.mu_q), prior: cpu(&e.mu_p), kl: cpu(&e.kl()) })
+        })
     }
 }

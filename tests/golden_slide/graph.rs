@@ -16,7 +16,7 @@ fn directed(k: usize) -> KnnConfig {
 
 fn is_symmetric(graph: &Graph) -> bool {
     let m = graph.to_csr();
-    m == m.transpose()
+    m == m.transpose().unwrap()
 }
 
 /// Sorted by (target, source), no loops, no duplicates, all in range.

@@ -101,6 +101,40 @@ fn an_interrupt_ends_a_loop_and_keeps_the_variables() {
 }
 
 #[test]
+fn an_interrupt_reaches_the_cell_that_is_just_beginning_and_none_after_it() {
+    Client::with(|mut k| async move {
+        for _ in 0..10 {
+            let cell = k.execute("loop {}").await;
+            k.taken(&cell).await;
+            k.control("interrupt_request", json!({})).await;
+            assert_eq!(k.finish(&cell).await.reply["ename"], "Interrupted");
+            assert_eq!(k.run("1").await.reply["status"], "ok");
+        }
+        k
+    });
+}
+
+#[test]
+fn an_interrupt_passes_closures_calls_and_catches() {
+    Client::with(|mut k| async move {
+        k.run("let caught = 0; fn spin(n) { if n == 0 { loop {} } else { spin(n - 1) } }").await;
+        for code in [
+            "print(1); try { spin(9) } catch { caught += 1 }",
+            "print(1); try { [1, 2].map(|x| { loop { try { throw x } catch {} } }) } catch { caught += 1 }",
+            "print(1); try { let f = || sleep(1000); f.call() } catch (e) { caught += 1 }",
+        ] {
+            let cell = k.execute(code).await;
+            k.heard("stream").await;
+            k.control("interrupt_request", json!({})).await;
+            assert_eq!(k.finish(&cell).await.reply["ename"], "Interrupted", "{code}");
+            let left = k.run("caught").await;
+            assert_eq!(left.find("execute_result")["data"]["text/plain"], "0", "{code}");
+        }
+        k
+    });
+}
+
+#[test]
 fn an_interrupt_ends_training_which_can_go_on() {
     Client::with(|mut k| async move {
         k.run(

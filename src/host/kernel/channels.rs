@@ -92,7 +92,7 @@ async fn receive(from: &mut RouterRecvConnection, kernel: &Kernel) -> Option<Mes
 async fn respond(kernel: &Arc<Kernel>, request: &Message, to: &Replies) {
     kernel.iopub.status("busy", Some(request));
     if request.header.msg_type == "interrupt_request" {
-        kernel.interrupt();
+        kernel.turn.interrupt();
     }
     // One request that we cannot take must not end the channel.
     let content = catch_unwind(AssertUnwindSafe(|| answer(kernel, request)))

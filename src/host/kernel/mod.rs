@@ -147,7 +147,7 @@ fn serve(file: &Path) -> Result<Infallible> {
 /// SIGINT is an interrupt, SIGTERM the end.
 async fn watch_signals(kernel: Arc<Kernel>) {
     let (interrupted, stopped) = (kernel.clone(), kernel.clone());
-    let Err(e) = signals::watch(|| interrupted.interrupt(), || stopped.stop()).await;
+    let Err(e) = signals::watch(|| interrupted.turn.interrupt(), || stopped.stop()).await;
     kernel.log.line(format_args!("signals are not heard: {e}"));
 }
 
@@ -174,18 +174,10 @@ impl Kernel {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the cell that runs to stop.
-    fn interrupt(self: &Arc<Self>) {
-        if let Some(moment) = self.turn.interrupt() {
-            let kernel = self.clone();
-            self.runtime.spawn(async move { kernel.turn.insist(moment).await });
-        }
-    }
-
     /// Ends the process as soon as the cell that runs has stopped, or [`GRACE`] is over.
     fn stop(self: &Arc<Self>) {
         self.turn.close();
-        self.interrupt();
+        self.turn.interrupt();
         self.work.send(Work::Stop).ok();
         self.runtime.spawn(async {
             tokio::time::sleep(GRACE).await;

@@ -2,14 +2,10 @@
 //! the one it was meant for.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::message::Message;
 use crate::base::interrupt;
-
-/// How often an interrupt is repeated until the cell has ended: a cell forgets what was asked
-/// before it began, and it may just be beginning.
-const REPEAT: Duration = Duration::from_millis(20);
 
 #[derive(Default)]
 pub struct Turn(Mutex<State>);
@@ -19,16 +15,11 @@ struct State {
     running: Option<Arc<Message>>,
     /// Cells that came in and have not ended.
     open: usize,
-    ended: u64,
     /// Cells that came in before this are not run: one before them failed.
     abort: Option<Instant>,
     /// The kernel ends; nothing is run any more.
     closed: bool,
 }
-
-/// A moment of the session, to tell one cell from the next.
-#[derive(Clone, Copy)]
-pub struct Moment(u64);
 
 impl Turn {
     fn state(&self) -> MutexGuard<'_, State> {
@@ -55,7 +46,6 @@ impl Turn {
         let mut state = self.state();
         state.running = None;
         state.open = state.open.saturating_sub(1);
-        state.ended += 1;
         interrupt::clear();
     }
 
@@ -76,29 +66,12 @@ impl Turn {
         }
     }
 
-    /// Asks the present cell to stop, if there is one; to be repeated by [`Turn::insist`].
-    pub fn interrupt(&self) -> Option<Moment> {
+    /// Asks the present cell to stop, if there is one: the one that runs, or the next of those that
+    /// wait. The wish stands until it has ended.
+    pub fn interrupt(&self) {
         let state = self.state();
-        if state.open == 0 {
-            return None;
-        }
-        interrupt::request();
-        Some(Moment(state.ended))
-    }
-
-    /// Repeats an interrupt until the cell has ended.
-    pub async fn insist(&self, moment: Moment) {
-        while self.repeat(moment) {
-            tokio::time::sleep(REPEAT).await;
-        }
-    }
-
-    fn repeat(&self, moment: Moment) -> bool {
-        let state = self.state();
-        let same = state.open > 0 && state.ended == moment.0;
-        if same {
+        if state.open > 0 {
             interrupt::request();
         }
-        same
     }
 }

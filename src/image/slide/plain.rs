@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use image::{ColorType, DynamicImage, ImageDecoder, ImageReader, Limits};
 
 use super::super::{Raster, Samples};
-use crate::base::{Error, Result, memory};
+use crate::base::{Error, Result, interrupt, memory};
 
 /// Bytes of pixels beyond which a picture must be a pyramid. The largest JPEG, 65,535 px a side,
 /// would be four times this.
@@ -71,13 +71,15 @@ impl Whole {
             2 * bytes as u64,
             "Make a pyramidal TIFF of it, which is read by parts",
         )?;
-        let decoded =
-            DynamicImage::from_decoder(decoder(&self.path)?).map_err(|e| Error::io(&doing, e))?;
-        let samples = match (self.channels, self.bits) {
-            (1, 16) => Samples::Words(decoded.into_luma16().into_raw()),
-            (1, _) => Samples::Bytes(decoded.into_luma8().into_raw()),
-            _ => Samples::Bytes(decoded.into_rgb8().into_raw()),
-        };
+        let (path, kind) = (self.path.clone(), (self.channels, self.bits));
+        let decoded = interrupt::abandonable(&doing, move || {
+            Ok(DynamicImage::from_decoder(decoder(&path)?).map(|decoded| match kind {
+                (1, 16) => Samples::Words(decoded.into_luma16().into_raw()),
+                (1, _) => Samples::Bytes(decoded.into_luma8().into_raw()),
+                _ => Samples::Bytes(decoded.into_rgb8().into_raw()),
+            }))
+        });
+        let samples = decoded?.map_err(|e| Error::io(&doing, e))?;
         let Self { width, height, channels, .. } = *self;
         Ok(self
             .pixels

@@ -76,6 +76,7 @@ impl Slide {
         let part = Part { x0: x, y0: y, x1: x + width, y1: y + height };
         self.each_chunk(&doing, level, (channel, z), part, |chunk, cx, cy| {
             out.paste(chunk, cx as i64 - x as i64, cy as i64 - y as i64);
+            Ok(())
         })?;
         Ok(out)
     }
@@ -162,6 +163,7 @@ impl Slide {
             let (first_x, first_y) = (cx.max(part.x0), cy.max(part.y0));
             let columns = columns.get(first_x - part.x0..last_x.max(first_x) - part.x0);
             for y in first_y..last_y {
+                interrupt::check(doing)?;
                 let to = rows.get(y - part.y0).map_or(0, |r| r * tw * c);
                 let from = ((y - cy) * chunk.width + first_x - cx) * c;
                 let (sums, columns) = (sums.get_mut(to..), columns.unwrap_or_default());
@@ -171,6 +173,7 @@ impl Slide {
                     Samples::Words(v) => add(sums, v.get(from..).unwrap_or_default(), columns, c),
                 }
             }
+            Ok(())
         })?;
         let count = |of: &[usize], n: usize| {
             let mut counts = vec![0_u64; n];
@@ -200,12 +203,11 @@ impl Slide {
         level: usize,
         (channel, z): (usize, usize),
         part: Part,
-        mut take: impl FnMut(&Raster, usize, usize),
+        mut take: impl FnMut(&Raster, usize, usize) -> Result<()>,
     ) -> Result<()> {
         let pyramid = match &self.content {
             Content::Whole(whole) => {
-                take(&*whole.pixels()?, 0, 0);
-                return Ok(());
+                return take(&*whole.pixels()?, 0, 0);
             }
             Content::Pyramid(pyramid) => pyramid,
         };
@@ -227,7 +229,7 @@ impl Slide {
                 .map(|&at| pyramid.chunk(level, channel, z, at))
                 .collect::<Result<_>>()?;
             for (chunk, (column, row)) in chunks.iter().zip(&places) {
-                take(chunk, column * chunk_width, row * chunk_height);
+                take(chunk, column * chunk_width, row * chunk_height)?;
             }
             done += places.len();
             if let Some(job) = &job {

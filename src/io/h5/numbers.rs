@@ -303,7 +303,10 @@ fn by_library<T: Number>(
     for span in part.rows {
         let mut at = span.start;
         while at < span.end {
-            interrupt::check(&doing(from))?;
+            // Not at the first: what is small, as attributes are, is read or damaged, never given up.
+            if done > 0 {
+                interrupt::check(&doing(from))?;
+            }
             let end = ((at / block + 1) * block).min(span.end);
             let count = (end - at) * width;
             let Some(to) = values.get_mut(done..done + count) else { break };

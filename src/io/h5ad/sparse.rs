@@ -63,7 +63,7 @@ pub(super) fn read(g: &Group, expected: Option<(usize, usize)>, picked: Picked<'
             .found(shape.0.to_string()));
     }
     let turned = part(g, (shape.1, shape.0), picked.cols, picked.rows).map_err(within)?;
-    Ok(turned.transpose())
+    turned.transpose().map_err(within)
 }
 
 /// Lines of a matrix of `lines` by `width`, and of these the places named.
@@ -152,7 +152,7 @@ fn lines_of(
     let m =
         Csr::new((lines.len(), width), local, h5::some(indices, part)?, h5::some(values, part)?)?;
     Ok(match minor {
-        Some(places) => m.select_cols(places),
+        Some(places) => m.select_cols(places)?,
         None => m,
     })
 }

@@ -78,7 +78,7 @@ pub(super) fn sparse(d: &hdf5::Dataset, shape: (usize, usize)) -> Result<Csr> {
     }
     let rows = if by_cells { (cells, genes) } else { (genes, cells) };
     let csr = Csr::new(rows, out.indptr, out.indices, out.values)?;
-    Ok(if by_cells { csr } else { csr.transpose() })
+    Ok(if by_cells { csr } else { csr.transpose()? })
 }
 
 /// Rows of a sparse matrix so far.

@@ -229,7 +229,10 @@ fn about(f: &Group, ds: &mut Dataset) -> Result<()> {
     if let Some(Node::Group(g)) = h5::node(f, "attrs")? {
         for (name, node) in members(&g)? {
             if let Node::Array(d) = node {
-                found.push((name, h5::array(&d)));
+                match h5::array(&d) {
+                    Err(e) if e.is_interrupt() => return Err(e),
+                    array => found.push((name, array)),
+                }
             }
         }
     }

@@ -11,9 +11,13 @@ use crate::io::table;
 
 /// Joins a table with a column `barcode` to `obs`; `false` when it has none or fits no spot.
 pub(super) fn attach(ds: &mut Dataset, path: &Path) -> Result<bool> {
-    let Ok(frame) = table::read(path) else {
-        progress::note(format!("{} is no table; left aside", path.display()));
-        return Ok(false);
+    let frame = match table::read(path) {
+        Ok(frame) => frame,
+        Err(e) if e.is_interrupt() => return Err(e),
+        Err(_) => {
+            progress::note(format!("{} is no table; left aside", path.display()));
+            return Ok(false);
+        }
     };
     let is_barcode =
         |c: &&Column| c.name().eq_ignore_ascii_case("barcode") && c.dtype().is_string();

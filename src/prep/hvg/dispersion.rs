@@ -2,6 +2,7 @@
 
 use super::super::moments::{Memo, moments, moments_of};
 use super::{HvgFlavor, Ranking, descending};
+use crate::base::{Result, interrupt};
 use crate::data::Csr;
 
 /// Bins of the mean in Seurat's rule.
@@ -27,12 +28,13 @@ struct Scores {
 /// # Shapes
 /// `x` [N,G], logarithms of normalised values plus one.
 pub(super) fn rank(
+    doing: &str,
     x: &Csr,
     batches: &[Vec<usize>],
     n_top: usize,
     rule: &Rule,
     names: &[String],
-) -> Ranking {
+) -> Result<Ranking> {
     let (scores, order, in_batches) = if batches.is_empty() {
         let all: Vec<usize> = (0..x.ncols()).collect();
         let scores = score(x, rule, &all);
@@ -40,7 +42,7 @@ pub(super) fn rank(
         let order = descending(&scores.normalised, |j| scores.dispersions[j] != 0.0);
         (scores, order, None)
     } else {
-        let (scores, n) = by_batch(x, batches, n_top, rule);
+        let (scores, n) = by_batch(doing, x, batches, n_top, rule)?;
         let last = |v: f64| if v.is_nan() { f64::NEG_INFINITY } else { v };
         let mut order: Vec<usize> = (0..x.ncols()).collect();
         order.sort_by(|&a, &b| {
@@ -54,17 +56,24 @@ pub(super) fn rank(
         ("dispersions", scores.dispersions),
         ("dispersions_norm", scores.normalised),
     ];
-    Ranking { columns, order, in_batches, rank: None }
+    Ok(Ranking { columns, order, in_batches, rank: None })
 }
 
 /// Means over the batches, and in how many of them each gene is among the first `n_top`. A gene
 /// that a batch does not show counts as zero there.
-fn by_batch(x: &Csr, batches: &[Vec<usize>], n_top: usize, rule: &Rule) -> (Scores, Vec<usize>) {
+fn by_batch(
+    doing: &str,
+    x: &Csr,
+    batches: &[Vec<usize>],
+    n_top: usize,
+    rule: &Rule,
+) -> Result<(Scores, Vec<usize>)> {
     let g = x.ncols();
     let mut n = vec![0; g];
     let mut sums = [vec![(0.0, 0); g], vec![(0.0, 0); g], vec![(0.0, 0); g]];
     for spots in batches {
-        let part = x.select_rows(spots);
+        let part = x.select_rows(spots)?;
+        interrupt::check(doing)?;
         let shown: Vec<usize> =
             part.col_positive().iter().enumerate().filter(|p| *p.1 > 0).map(|p| p.0).collect();
         let mut of = score(&part, rule, &shown);
@@ -90,7 +99,7 @@ fn by_batch(x: &Csr, batches: &[Vec<usize>], n_top: usize, rule: &Rule) -> (Scor
     }
     let [means, dispersions, normalised] =
         sums.map(|s| s.into_iter().map(|(sum, count)| sum / f64::from(count)).collect());
-    (Scores { means, dispersions, normalised }, n)
+    Ok((Scores { means, dispersions, normalised }, n))
 }
 
 /// Scores the genes named; all others get NaN.

@@ -7,7 +7,7 @@ use polars::prelude::Column;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Error, Result, progress};
+use crate::base::{Error, Result, interrupt, progress};
 use crate::data::{Csr, Dataset, Uns, keys};
 
 /// The rule by which genes are ranked.
@@ -92,15 +92,17 @@ pub fn hvg(ds: &Dataset, config: &HvgConfig) -> Result<Hvg> {
         return Err(Error::new(doing).expected("at least 2 spots").found(ds.n_obs().to_string()));
     }
     let batches = batches(ds, config).map_err(|e| e.within(doing))?;
+    interrupt::check(doing)?;
     let Ranking { columns, mut order, in_batches, rank } = match config.flavor {
         HvgFlavor::SeuratV3 => {
             let counts = ds.counts().map_err(|e| e.within(doing))?.csr();
-            variance::rank(&counts, &batches, config.n_top)
+            variance::rank(doing, &counts, &batches, config.n_top)?
         }
         flavor => {
             let x = logged(ds, doing)?;
+            interrupt::check(doing)?;
             let rule = dispersion::Rule { flavor, log_base: log_base(ds) };
-            dispersion::rank(&x, &batches, config.n_top, &rule, ds.var().index())
+            dispersion::rank(doing, &x, &batches, config.n_top, &rule, ds.var().index())?
         }
     };
     order.truncate(config.n_top);
@@ -136,13 +138,14 @@ pub fn hvg(ds: &Dataset, config: &HvgConfig) -> Result<Hvg> {
 /// `subset` says so. Returns how many were selected.
 pub fn select_hvg(ds: &mut Dataset, config: &HvgConfig) -> Result<usize> {
     let found = hvg(ds, config)?;
-    let mask = found.mask(ds.n_vars());
-    ds.var_mut().set_bool(keys::HIGHLY_VARIABLE, &mask)?;
+    let mut var = ds.var().clone();
+    var.set_bool(keys::HIGHLY_VARIABLE, &found.mask(ds.n_vars()))?;
     for column in found.columns {
-        ds.var_mut().set(column)?;
+        var.set(column)?;
     }
+    let before = std::mem::replace(ds.var_mut(), var);
     if config.subset {
-        ds.select_var(&found.positions)?;
+        ds.select_var(&found.positions).inspect_err(|_| *ds.var_mut() = before)?;
     }
     Ok(found.positions.len())
 }
@@ -155,6 +158,7 @@ fn logged<'a>(ds: &'a Dataset, doing: &str) -> Result<std::borrow::Cow<'a, Csr>>
             .found("whole numbers, which look like counts")
             .advice("Run ds.normalize() and ds.log1p() first, or use flavor seurat_v3"));
     }
+    interrupt::check(doing)?;
     let x = ds.x().csr();
     match x.find(|v| !v.is_finite()) {
         Some((_, _, v)) => {

@@ -3,6 +3,7 @@
 use super::super::loess::loess;
 use super::super::moments::moments;
 use super::{Ranking, descending};
+use crate::base::{Result, interrupt};
 use crate::data::Csr;
 
 /// The share of the genes that a fit of the trend looks at.
@@ -10,20 +11,22 @@ const SPAN: f64 = 0.3;
 
 /// # Shapes
 /// `x` [N,G], counts.
-pub(super) fn rank(x: &Csr, batches: &[Vec<usize>], n_top: usize) -> Ranking {
+pub(super) fn rank(doing: &str, x: &Csr, batches: &[Vec<usize>], n_top: usize) -> Result<Ranking> {
     let (means, variances) = moments(x);
+    interrupt::check(doing)?;
     if batches.is_empty() {
         let normalised = standardised(x, &means, &variances);
         let order = descending(&normalised, |j| variances[j] != 0.0);
         let columns =
             vec![("means", means), ("variances", variances), ("variances_norm", normalised)];
-        return Ranking { columns, order, in_batches: None, rank: None };
+        return Ok(Ranking { columns, order, in_batches: None, rank: None });
     }
     let g = x.ncols();
     let (mut sums, mut ranks) = (vec![0.0; g], vec![Vec::new(); g]);
     for spots in batches {
-        let part = x.select_rows(spots);
+        let part = x.select_rows(spots)?;
         let (mean, variance) = moments(&part);
+        interrupt::check(doing)?;
         let normalised = standardised(&part, &mean, &variance);
         sums.iter_mut().zip(&normalised).for_each(|(s, v)| *s += v);
         let order = descending(&normalised, |_| true);
@@ -45,7 +48,7 @@ pub(super) fn rank(x: &Csr, batches: &[Vec<usize>], n_top: usize) -> Ranking {
         rank[a].total_cmp(&rank[b]).then(in_batches[b].cmp(&in_batches[a])).then(a.cmp(&b))
     });
     let columns = vec![("means", means), ("variances", variances), ("variances_norm", sums)];
-    Ranking { columns, order, in_batches: Some(in_batches), rank: Some(rank) }
+    Ok(Ranking { columns, order, in_batches: Some(in_batches), rank: Some(rank) })
 }
 
 /// The variance of each gene's values, standardised by what the trend expects and clipped at the

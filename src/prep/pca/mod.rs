@@ -97,14 +97,14 @@ pub fn pca(x: &Csr, config: &PcaConfig) -> Result<Pca> {
     if let Some((_, _, v)) = x.find(|v| !v.is_finite()) {
         return Err(Error::new(doing).expected("finite values").found(v.to_string()));
     }
-    let operator = Operator::new(x, config);
+    let operator = Operator::new(x, config)?;
     let total = operator.total_variance();
     if total <= 0.0 {
         return Err(Error::new(doing).expected("values that vary").found("none"));
     }
     let mut pairs = match config.solver {
         PcaSolver::Exact => {
-            let covariance = operator.covariance();
+            let covariance = operator.covariance()?;
             lanczos::largest(doing, g, n - 1, k, config.seed, covariance)?
         }
         PcaSolver::Randomized => randomized::largest(doing, &operator, k, config)?,
@@ -120,7 +120,7 @@ pub fn pca(x: &Csr, config: &PcaConfig) -> Result<Pca> {
     }
     let variance: Vec<f64> = pairs.iter().map(|p| p.0).collect();
     Ok(Pca {
-        scores: operator.project(components.t()),
+        scores: operator.project(components.t())?,
         variance_ratio: variance.iter().map(|v| v / total).collect(),
         variance,
         components,
@@ -133,7 +133,7 @@ pub fn pca(x: &Csr, config: &PcaConfig) -> Result<Pca> {
 /// As [`pca`]; no such mask, or one without genes.
 pub fn pca_of(ds: &Dataset, config: &PcaConfig) -> Result<Pca> {
     let Some(genes) = masked(ds, config)? else { return pca(&ds.x().csr(), config) };
-    let mut found = pca(&ds.x().csr().select_cols(&genes), config)?;
+    let mut found = pca(&ds.x().csr().select_cols(&genes)?, config)?;
     let mut components = Array2::zeros((config.n_components, ds.n_vars()));
     for (c, &j) in genes.iter().enumerate() {
         components.column_mut(j).assign(&found.components.column(c));

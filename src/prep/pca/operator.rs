@@ -6,6 +6,7 @@ use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
 use super::PcaConfig;
+use crate::base::{Error, Result, interrupt};
 use crate::data::Csr;
 use crate::prep::moments::moments;
 
@@ -14,8 +15,10 @@ const MOST_GENES: usize = 4096;
 /// Products with vectors that a decomposition usually asks for.
 const PRODUCTS: usize = 160;
 
+const DOING: &str = "computing principal components";
+
 pub(super) type Single<'a> = dyn Fn(&[f64]) -> Vec<f64> + Sync + 'a;
-pub(super) type Block<'a> = dyn Fn(ArrayView2<'_, f64>) -> Array2<f64> + 'a;
+pub(super) type Block<'a> = dyn Fn(ArrayView2<'_, f64>) -> Result<Array2<f64>> + 'a;
 
 /// A centred, perhaps scaled matrix [N,G]. Stored values are shifted so that a zero stays zero;
 /// the shift, one constant a gene, goes away in the centring.
@@ -27,10 +30,10 @@ pub(super) struct Operator<'a> {
 }
 
 impl<'a> Operator<'a> {
-    pub fn new(x: &'a Csr, config: &PcaConfig) -> Self {
+    pub fn new(x: &'a Csr, config: &PcaConfig) -> Result<Self> {
         let x =
             if config.scale { Cow::Owned(scaled(x, config.max_value)) } else { Cow::Borrowed(x) };
-        let by_gene = x.transpose();
+        let by_gene = x.transpose()?;
         let n = x.nrows() as f64;
         let moments = by_gene.rows(|_, values| {
             let centre = values.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
@@ -39,7 +42,7 @@ impl<'a> Operator<'a> {
             (centre, (squares + zeros * centre * centre) / (n - 1.0))
         });
         let (centre, spread) = moments.into_iter().unzip();
-        Self { x, by_gene, centre, spread }
+        Ok(Self { x, by_gene, centre, spread })
     }
 
     /// Spots and genes.
@@ -52,7 +55,7 @@ impl<'a> Operator<'a> {
     }
 
     /// Spots on directions: [G,K] to [N,K].
-    pub fn project(&self, directions: ArrayView2<'_, f64>) -> Array2<f64> {
+    pub fn project(&self, directions: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
         let directions = directions.as_standard_layout();
         let k = directions.ncols();
         let mut offset = vec![0.0; k];
@@ -65,34 +68,34 @@ impl<'a> Operator<'a> {
     }
 
     /// What multiplies directions [G,K] by the covariance, `products` columns in all.
-    pub fn covariance_block(&self, products: usize) -> Box<Block<'_>> {
+    pub fn covariance_block(&self, products: usize) -> Result<Box<Block<'_>>> {
         let g = self.x.ncols();
-        match self.worth_storing(products) {
+        Ok(match self.worth_storing(products) {
             // Products of dense matrices are quicker than their count says.
             true => {
-                let matrix = self.covariance_matrix();
+                let matrix = self.covariance_matrix()?;
                 Box::new(move |directions| match ArrayView2::from_shape((g, g), &matrix) {
-                    Ok(matrix) => matrix.dot(&directions),
+                    Ok(matrix) => Ok(matrix.dot(&directions)),
                     Err(_) => self.through_block(directions),
                 })
             }
             false => Box::new(|directions| self.through_block(directions)),
-        }
+        })
     }
 
     /// What multiplies one direction [G] by the covariance.
-    pub fn covariance(&self) -> Box<Single<'_>> {
+    pub fn covariance(&self) -> Result<Box<Single<'_>>> {
         let g = self.x.ncols();
-        match self.worth_storing(PRODUCTS) {
+        Ok(match self.worth_storing(PRODUCTS) {
             true => {
-                let matrix = self.covariance_matrix();
+                let matrix = self.covariance_matrix()?;
                 Box::new(move |direction| {
                     let row = |row: &[f64]| row.iter().zip(direction).map(|(a, b)| a * b).sum();
                     matrix.par_chunks(g).with_min_len(64).map(row).collect()
                 })
             }
             false => Box::new(|direction| self.through(direction)),
-        }
+        })
     }
 
     /// Whether so many products take less with the covariance itself than through the matrix,
@@ -104,17 +107,17 @@ impl<'a> Operator<'a> {
         g <= MOST_GENES && squares / 2 + products * g * g / 2 < products * 2 * self.x.nnz()
     }
 
-    fn through_block(&self, directions: ArrayView2<'_, f64>) -> Array2<f64> {
-        let along = self.project(directions);
+    fn through_block(&self, directions: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+        let along = self.project(directions)?;
         let k = along.ncols();
         let mut sums = vec![0.0; k];
         along.rows().into_iter().for_each(|r| sums.iter_mut().zip(r).for_each(|(s, v)| *s += v));
         let mut product =
             combined(&self.by_gene, along.as_slice().unwrap_or_default(), k, |j, row| {
                 row.iter_mut().zip(&sums).for_each(|(to, s)| *to = -self.centre[j] * s);
-            });
+            })?;
         product /= self.x.nrows() as f64 - 1.0;
-        product
+        Ok(product)
     }
 
     fn through(&self, direction: &[f64]) -> Vec<f64> {
@@ -128,10 +131,11 @@ impl<'a> Operator<'a> {
     }
 
     /// The covariance, [G,G] row by row. Every row is added up in the order of the spots.
-    fn covariance_matrix(&self) -> Vec<f64> {
+    fn covariance_matrix(&self) -> Result<Vec<f64>> {
         let (n, g) = (self.x.nrows() as f64, self.x.ncols());
         let mut matrix = vec![0.0; g * g];
-        matrix.par_chunks_mut(g).enumerate().for_each(|(j, row)| {
+        matrix.par_chunks_mut(g).enumerate().try_for_each(|(j, row)| {
+            interrupt::check(DOING)?;
             let (spots, values) = self.by_gene.row(j);
             for (&i, &v) in spots.iter().zip(values) {
                 let (genes, others) = self.x.row(i as usize);
@@ -143,13 +147,14 @@ impl<'a> Operator<'a> {
             for (l, to) in row.iter_mut().enumerate().skip(j) {
                 *to = (*to - n * self.centre[j] * self.centre[l]) / (n - 1.0);
             }
-        });
+            Ok::<_, Error>(())
+        })?;
         for j in 1..g {
             for l in 0..j {
                 matrix[j * g + l] = matrix[l * g + j];
             }
         }
-        matrix
+        Ok(matrix)
     }
 }
 
@@ -172,19 +177,21 @@ fn combined(
     with: &[f64],
     k: usize,
     start: impl Fn(usize, &mut [f64]) + Sync,
-) -> Array2<f64> {
+) -> Result<Array2<f64>> {
     let mut out = Array2::zeros((m.nrows(), k));
     if let Some(all) = out.as_slice_mut().filter(|_| k > 0) {
-        all.par_chunks_mut(k).enumerate().with_min_len(16).for_each(|(r, row)| {
+        all.par_chunks_mut(k).enumerate().with_min_len(16).try_for_each(|(r, row)| {
+            interrupt::check(DOING)?;
             start(r, row);
             let (cols, values) = m.row(r);
             for (&c, &v) in cols.iter().zip(values) {
                 let (c, v) = (c as usize * k, f64::from(v));
                 row.iter_mut().zip(&with[c..c + k]).for_each(|(to, w)| *to += v * w);
             }
-        });
+            Ok::<_, Error>(())
+        })?;
     }
-    out
+    Ok(out)
 }
 
 /// Values over the standard deviation of their gene, clipped around its mean, less what a zero

@@ -23,13 +23,13 @@ pub(super) fn largest(
     let width = (k + MORE).min(g).min(n);
     let mut random = seed::rng(config.seed, 0);
     let draw = || StandardNormal.sample(&mut random);
-    let covariance = operator.covariance_block(width * (config.n_iter + 1));
+    let covariance = operator.covariance_block(width * (config.n_iter + 1))?;
     let mut block = orthonormal(Array2::from_shape_simple_fn((g, width), draw));
     for _ in 0..config.n_iter {
         interrupt::check(doing)?;
-        block = orthonormal(covariance(block.view()));
+        block = orthonormal(covariance(block.view())?);
     }
-    let inside = block.t().dot(&covariance(block.view()));
+    let inside = block.t().dot(&covariance(block.view())?);
     if inside.iter().any(|v| !v.is_finite()) {
         return Err(Error::new(doing).kind(Kind::Numeric).expected("finite values").found("none"));
     }

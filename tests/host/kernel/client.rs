@@ -232,6 +232,18 @@ impl Client {
         }
     }
 
+    /// Waits for the first word about a cell, "busy"; it is kept.
+    pub async fn taken(&mut self, id: &str) {
+        loop {
+            let next = receive(&mut self.iopub).await;
+            let of_cell = next.parent == id;
+            self.said.push_back(next);
+            if of_cell {
+                return;
+            }
+        }
+    }
+
     /// Waits for a question to the user.
     pub async fn question(&mut self) -> Value {
         let asked = receive(&mut self.stdin).await;
