@@ -1,6 +1,7 @@
 //! Where the tests find real data, golden numbers and Python, and how they say that they skip.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use spatia::base;
@@ -43,7 +44,7 @@ pub fn python() -> Option<PathBuf> {
 /// Runs a Python script with arguments and returns what it printed; its failure is the test's.
 #[track_caller]
 pub fn run_python(python: &std::path::Path, code: &str, args: &[&std::path::Path]) -> String {
-    let out = std::process::Command::new(python).arg("-c").arg(code).args(args).output().unwrap();
+    let out = Command::new(python).arg("-c").arg(code).args(args).output().unwrap();
     let (stdout, stderr) =
         (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     assert!(out.status.success(), "python failed: {stdout}\n{stderr}");
@@ -101,4 +102,18 @@ impl Console for Recorder {
         }
         Ok(answers.remove(0))
     }
+}
+
+/// Runs a test that is left out otherwise, in a process of its own: the wish to stop
+/// is one for a whole process.
+#[track_caller]
+pub fn alone(test: &str) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let out = command.args(["--exact", "--ignored", "--nocapture", test]).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(
+        out.status.success() && said.contains("1 passed"),
+        "{said}\n{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
 }

@@ -3,7 +3,6 @@
 //! The wish to stop is one for a whole process, so these run in a process of their own.
 
 use std::path::Path;
-use std::process::Command;
 
 use ndarray::Array2;
 use spatia::analysis::{self, GmmConfig, KmeansConfig, MoranConfig};
@@ -22,21 +21,8 @@ use spatia::prep::{
 use spatia::sim::{self, TissueConfig};
 use spatia::train::{Fit, Model, ModelOptions, TrainConfig, fit};
 
-use crate::common::Recorder;
+use crate::common::{Recorder, alone};
 use crate::fixtures;
-
-/// Runs a test that is left out otherwise, in a process of its own.
-#[track_caller]
-fn alone(test: &str) {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    let out = command.args(["--exact", "--ignored", "--nocapture", test]).output().unwrap();
-    let said = String::from_utf8_lossy(&out.stdout).into_owned();
-    assert!(
-        out.status.success() && said.contains("1 passed"),
-        "{said}\n{}",
-        String::from_utf8_lossy(&out.stderr)
-    );
-}
 
 #[test]
 fn datasets_are_the_old_or_the_new_ones() {

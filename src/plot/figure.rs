@@ -236,7 +236,7 @@ impl fmt::Display for Figure {
             }
             Body::Chart(c) => {
                 let panels: Vec<&str> = c.panels.iter().map(|p| p.label.as_str()).collect();
-                write!(f, "{} over {} of {}", panels.join(", "), c.x.len(), c.x_label)?;
+                write!(f, "{} over {}, {} points", panels.join(", "), c.x_label, c.x.len())?;
             }
         }
         write!(f, ", {} px wide", self.width)

@@ -289,7 +289,7 @@ fn a_figure_says_what_it_shows() {
             "plot::spatial(ds, \"purity\", #{ title: \"Purity\" })",
             "Figure \"Purity\": 60 spots by purity from ",
         ),
-        ("plot::training(run)", "over 3 of epoch, 1200 px wide"),
+        ("plot::training(run)", "over epoch, 3 points, 1200 px wide"),
     ] {
         let said = bundle(&mut session, code).plain().to_owned();
         assert!(said.contains(expected), "{said}");

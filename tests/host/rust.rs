@@ -13,7 +13,7 @@ use spatia::host::rust::content::Content;
 use spatia::host::rust::use_program;
 use spatia::script::{Bundle, Output};
 
-use crate::common::Recorder;
+use crate::common::{self, Recorder};
 
 /// What a stream gives that comes in chunks of so many bytes.
 fn split(stream: &str, size: usize) -> Vec<Output> {
@@ -150,11 +150,18 @@ pub fn one_at_a_time() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One session for all that needs a compiler: each step of it costs seconds.
 #[test]
 #[cfg(feature = "rust-cells")]
 fn cells_of_rust() {
     let _turn = one_at_a_time();
+    common::alone("host::rust::apart");
+}
+
+/// One session for all that needs a compiler: each step of it costs seconds.
+#[test]
+#[ignore = "run by cells_of_rust"]
+#[cfg(feature = "rust-cells")]
+fn apart() {
     use_program(env!("CARGO_BIN_EXE_spatia").into());
     let console = Recorder::new();
     let mut s = Session::new(console.clone());

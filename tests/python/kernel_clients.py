@@ -332,7 +332,7 @@ class Requests(OneKernel):
         client.start_channels(stdin=False)
         self.addCleanup(client.stop_channels)
         client.wait_for_ready(timeout=PATIENCE)
-        asked = client.execute('input("name? ") + "!"')
+        asked = client.execute('input("name? ") + "!"', allow_stdin=True)
         time.sleep(0.5)
         client.stdin_channel.start()
         self.assertEqual(client.get_stdin_msg(timeout=PATIENCE)["content"]["prompt"], "name? ")

@@ -1,10 +1,11 @@
 //! Foreign code that cannot be stopped (libtorch amid a pass, a query, a clustering), on threads of
 //! its own.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +18,12 @@ pub const THREAD: &str = "abandonable";
 
 /// How often whoever waits looks at the wish to stop.
 const POLL: Duration = Duration::from_millis(20);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A thread that has done its job and waits for another. Epochs of a training share one: libtorch
+/// makes threads and memory ready for each new thread that calls it.
+static IDLE: Mutex<Option<Sender<Job>>> = Mutex::new(None);
 
 /// Does on a thread of its own what cannot be stopped, and leaves it there when the user wishes to
 /// stop. It may then go on for a moment, at low priority; what it owns and makes goes with it, and
@@ -32,21 +39,29 @@ pub fn abandonable<T: Send + 'static>(
     let (finished, done) = channel();
     let abandoned = Arc::new(AtomicBool::new(false));
     let left = abandoned.clone();
+    let worker = match idle().take() {
+        Some(worker) => worker,
+        None => start().map_err(|e| Error::io(doing, e))?,
+    };
     let work = move || {
         ABANDONED.set(Some(left));
-        finished.send(catch_unwind(AssertUnwindSafe(job))).ok();
+        let result = catch_unwind(AssertUnwindSafe(job));
+        ABANDONED.set(None);
+        finished.send(result).ok();
     };
-    let thread = thread::Builder::new().name(THREAD.into()).spawn(work);
-    let thread = thread.map_err(|e| Error::io(doing, e))?;
+    // A thread that is gone shows when its answer is waited for.
+    worker.send(Box::new(work)).ok();
     loop {
         match done.recv_timeout(POLL) {
             Ok(result) => {
-                thread.join().ok();
+                *idle() = Some(worker);
                 return result.unwrap_or_else(|panic| resume_unwind(panic));
             }
             Err(RecvTimeoutError::Timeout) if !requested() => {}
             Err(RecvTimeoutError::Timeout) => {
                 abandoned.store(true, Ordering::SeqCst);
+                // It may bear the same name as those that are to give way.
+                idle().take();
                 give_way();
                 return Err(Error::interrupted(doing));
             }
@@ -55,6 +70,18 @@ pub fn abandonable<T: Send + 'static>(
             }
         }
     }
+}
+
+fn idle() -> MutexGuard<'static, Option<Sender<Job>>> {
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A thread that does jobs until nobody can give it any.
+fn start() -> io::Result<Sender<Job>> {
+    let (jobs, given) = channel::<Job>();
+    let work = move || given.into_iter().for_each(|job| job());
+    thread::Builder::new().name(THREAD.into()).spawn(work)?;
+    Ok(jobs)
 }
 
 /// Within an [`abandonable`] job: gives rayon threads of their own to what it does in parallel, so

@@ -4,6 +4,7 @@
 //! prompts; the first that fails ends the process with exit code 1, as a script would.
 
 mod colour;
+mod early;
 mod helper;
 mod history;
 mod piped;
@@ -57,6 +58,7 @@ struct Repl {
     next: String,
     /// What was typed while cells ran and is not run yet.
     typed: String,
+    asked: early::Asked,
 }
 
 impl Repl {
@@ -69,8 +71,19 @@ impl Repl {
             .build();
         let mut editor = Editor::with_config(config)?;
         editor.set_helper(Some(Lines::new(session.names())));
+        let asked = early::Asked::default();
+        let (key, ends) = early::binding(&asked);
+        editor.bind_sequence(key, ends);
         let history = history::File::load(&mut editor);
-        Ok(Self { session, console, editor, history, next: String::new(), typed: String::new() })
+        Ok(Self {
+            session,
+            console,
+            editor,
+            history,
+            next: String::new(),
+            typed: String::new(),
+            asked,
+        })
     }
 
     fn run(&mut self) -> anyhow::Result<Exit> {
@@ -116,6 +129,7 @@ impl Repl {
         self.typed.retain(|c| c != tty::END);
         let mut begun = std::mem::take(&mut self.next);
         begun.push_str(&std::mem::take(&mut self.typed));
+        self.asked.now();
         self.editor.readline_with_initial(&prompt, (&begun, ""))
     }
 }
