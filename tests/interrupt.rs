@@ -13,6 +13,7 @@ use spatia::graph::{self, Graph, KnnConfig, RadiusConfig};
 use spatia::image::{Slide, ThumbnailConfig};
 use spatia::io;
 use spatia::models::GvaeConfig;
+use spatia::nn;
 use spatia::plot::{self, SpatialConfig};
 use spatia::prep::{
     self, FilterConfig, HvgConfig, HvgFlavor, NormalizeConfig, PcaConfig, PcaSolver, QcConfig,
@@ -47,6 +48,17 @@ fn models_are_those_of_whole_epochs_and_share_no_draws() {
 #[test]
 fn scripts_cannot_catch_it_and_the_wish_stands_until_its_cell_has_ended() {
     alone("interrupt::apart::scripts");
+}
+
+#[test]
+fn a_job_that_panics_leaves_nothing_to_the_next() {
+    let fails = || interrupt::abandonable("failing", || nn::no_grad(|| panic!("as libtorch does")));
+    assert!(std::panic::catch_unwind(|| -> Result<()> { fails() }).is_err());
+    let trains = interrupt::abandonable("asking", || {
+        let w = tch::Tensor::ones([1], (tch::Kind::Float, tch::Device::Cpu));
+        Ok((w.set_requires_grad(true) * 2.0).requires_grad())
+    });
+    assert!(trains.unwrap());
 }
 
 /// Numbers of looks after which work is stopped: each of the first, then fewer.

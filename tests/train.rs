@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
-use spatia::base::{Kind, options};
+use spatia::base::{Kind, options, seed};
 use spatia::batch::gvae::{DataConfig, prepare};
 use spatia::data::Dataset;
 use spatia::graph::Graph;
@@ -66,6 +66,39 @@ fn the_same_seed_gives_the_same_bits_and_another_gives_others() {
     assert!(a != c);
     assert_eq!(run.history.len(), 8);
     assert!(run.history[7].loss < run.history[0].loss, "training must reduce the loss");
+}
+
+/// Running means and variances are those that passes over the model itself would have left.
+#[test]
+fn what_a_pass_renews_is_the_models() {
+    let (ds, graph) = tissue();
+    let direct = model(&ds, 5);
+    let batch = direct.batch(&ds, &graph).unwrap();
+    {
+        let _rng = seed::torch(5, 1).unwrap();
+        direct.net.loss(&batch).unwrap();
+    }
+    let of = |m: &Model| -> Vec<Vec<f64>> {
+        let flat = |t: &tch::Tensor| t.to_kind(tch::Kind::Double).reshape([-1]);
+        let buffers = m.net.vars().copies_of_buffers();
+        buffers.iter().map(|t| Vec::try_from(flat(t)).unwrap()).collect()
+    };
+    let trained = |epochs: u64| {
+        let mut m = model(&ds, 5);
+        fit(&mut m, &ds, &graph, &options(epochs)).unwrap();
+        m
+    };
+    assert!(of(&direct).iter().any(|b| b.iter().any(|&v| v != 0.0 && v != 1.0)));
+    assert_eq!(of(&trained(1)), of(&direct));
+    let m = trained(4);
+    let counts: Vec<i64> = m
+        .net
+        .vars()
+        .named()
+        .filter(|(name, _)| name.ends_with("num_batches_tracked"))
+        .map(|(_, t)| t.int64_value(&[]))
+        .collect();
+    assert_eq!(counts, [4; 6]);
 }
 
 #[test]

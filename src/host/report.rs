@@ -83,7 +83,8 @@ fn locate(out: &mut String, frame: &Frame) {
     if place.line == 0 {
         return;
     }
-    write!(out, "\n --> {}:{}:{}", place.source, place.line, place.column.max(1)).ok();
+    write!(out, "\n --> {}:{}:{}", text::readable(&place.source), place.line, place.column.max(1))
+        .ok();
     if place.column >= LAST_COLUMN {
         out.push_str(" or behind it");
         return;

@@ -1,8 +1,8 @@
 //! Linear layers, batch normalisation, and the two-layer block that every encoder here is.
 
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor};
 
-use super::Scope;
+use super::{Scope, no_grad};
 
 /// `y = x Wᵀ + b`, initialised as `torch.nn.Linear` is.
 #[derive(Debug)]

@@ -10,3 +10,9 @@ mod vars;
 pub mod zinb;
 
 pub use vars::{Scope, Vars};
+
+/// Does something without gradients. tch's own leaves them off for the thread where libtorch panics.
+pub fn no_grad<T>(f: impl FnOnce() -> T) -> T {
+    let _off = tch::no_grad_guard();
+    f()
+}

@@ -4,8 +4,9 @@
 //! would then depend on the order of a walk through it, and no two runs would give the same bits.
 
 use indexmap::IndexMap;
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor};
 
+use super::no_grad;
 use crate::base::{self, Error, Result};
 
 /// Parameters (which are trained) and buffers (which are not) of one model.
@@ -42,6 +43,22 @@ impl Vars {
     /// Those that are trained, in order of creation.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.named().filter(|(_, t)| t.requires_grad())
+    }
+
+    /// Those that are not, but that a pass in training renews: statistics of batch normalisation.
+    fn buffers(&self) -> impl Iterator<Item = &Tensor> {
+        self.entries.values().filter(|t| !t.requires_grad())
+    }
+
+    /// Copies of all that is kept and not trained, in order of creation.
+    pub fn copies_of_buffers(&self) -> Vec<Tensor> {
+        self.buffers().map(|t| t.detach().copy()).collect()
+    }
+
+    /// Takes over what [`copies_of_buffers`](Self::copies_of_buffers) of a model of the same shape gave.
+    pub fn load_buffers(&self, copies: &[Tensor]) {
+        let pairs = self.buffers().zip(copies);
+        no_grad(|| pairs.for_each(|(own, new)| own.shallow_clone().copy_(new)));
     }
 
     /// How many numbers are trained.

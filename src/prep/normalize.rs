@@ -72,9 +72,9 @@ fn normalize_checked(ds: &mut Dataset, totals: &[f64], library: &[f64], target: 
     }
     let counts = ds.layers().get(keys::COUNTS).unwrap_or(ds.x());
     let scaled = scale_rows(counts, totals, target)?;
-    let are_counts = counts.first_non_count().is_none();
+    let keep = !ds.layers().contains_key(keys::COUNTS) && counts.first_non_count().is_none();
     interrupt::check(DOING)?;
-    if !ds.layers().contains_key(keys::COUNTS) && are_counts {
+    if keep {
         // A clone shares what is sparse.
         let counts = ds.x().clone();
         ds.set_layer(keys::COUNTS, counts)?;

@@ -3,9 +3,9 @@
 //! tch's optimiser hides its moments, so that a run resumed from a checkpoint could not go on to
 //! the same bits; here they are plain tensors that a checkpoint holds.
 
-use tch::{Tensor, no_grad};
+use tch::Tensor;
 
-use crate::nn::Vars;
+use crate::nn::{Vars, no_grad};
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;

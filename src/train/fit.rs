@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::{Tensor, no_grad};
+use tch::Tensor;
 
 use super::adam::{self, Adam};
 use super::checkpoint::{self, Checkpoint};
@@ -18,7 +18,7 @@ use crate::batch::gvae::{self, memory_needed};
 use crate::data::Dataset;
 use crate::graph::Graph;
 use crate::models::gvae::Batch;
-use crate::nn::Vars;
+use crate::nn::{Vars, no_grad};
 
 /// The weights of the best epoch so far.
 #[derive(Debug)]
@@ -144,7 +144,7 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
             pass => pass?,
         };
         passes = pass.0;
-        let Pass { nll, kl, held_out, gradient } = pass.1;
+        let Pass { nll, kl, held_out, gradient, buffers } = pass.1;
         let (validation_nll, validation_kl) = held_out.unwrap_or((f64::NAN, f64::NAN));
         let mut row = Epoch {
             epoch: epoch + 1,
@@ -161,6 +161,7 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
             let (batch, bad) = (model.batch(ds, graph)?, adam.first_bad(&gradient));
             return Err(not_a_number(model, &batch, bad, &row, kept.saved.as_deref()));
         }
+        model.net.vars().load_buffers(&buffers);
         if held_out.is_some()
             && epoch >= training.kl_annealing_end
             && is_best(&history, &row, training)

@@ -2,13 +2,14 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::{Device, Tensor, no_grad};
+use tch::{Device, Tensor};
 
 use crate::base::{Error, Result, device, interrupt, progress};
 use crate::batch::gvae::{self, DataConfig};
 use crate::data::{Dataset, keys};
 use crate::graph::Graph;
 use crate::models::gvae::{Batch, Gvae, GvaeConfig};
+use crate::nn::no_grad;
 
 /// Where a model lives and how its weights begin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -19,6 +19,8 @@ pub struct Pass {
     pub held_out: Option<(f64, f64)>,
     /// In the order of [`Vars::parameters`].
     pub gradient: Vec<Tensor>,
+    /// What the pass has renewed, for [`Vars::load_buffers`]: running means and variances.
+    pub buffers: Vec<Tensor>,
 }
 
 /// What passes are computed with: a network of their own, and the data.
@@ -69,6 +71,7 @@ impl Passes {
             kl: mean.kl.double_value(&[]),
             held_out: self.split.held_out(&loss),
             gradient,
+            buffers: self.net.vars().copies_of_buffers(),
         })
     }
 }

@@ -326,7 +326,7 @@ fn apart() {
     // Whenever the interrupt comes, while it is compiled or at the moment it dies by itself, the
     // next cell runs.
     run(&mut s, "%%rust\nlet kept = 11;");
-    for (i, after) in [50, 200, 400, 700, 1000].into_iter().enumerate() {
+    for (i, after) in [0, 2, 50, 200, 400, 700, 1000].into_iter().enumerate() {
         let after = Duration::from_millis(after);
         let asked = std::thread::spawn(move || {
             std::thread::sleep(after);

@@ -26,8 +26,8 @@ type Job = Box<dyn FnOnce() + Send>;
 static IDLE: Mutex<Option<Sender<Job>>> = Mutex::new(None);
 
 /// Does on a thread of its own what cannot be stopped, and leaves it there when the user wishes to
-/// stop. It may then go on for a moment, at low priority; what it owns and makes goes with it, and
-/// nobody sees any of it.
+/// stop. It may then go on for a moment, at low priority (polars has threads of its own, which keep
+/// theirs); what it owns and makes goes with it, and nobody sees any of it.
 ///
 /// # Errors
 /// What the job says; an interrupt; the system refuses a thread.
@@ -54,7 +54,10 @@ pub fn abandonable<T: Send + 'static>(
     loop {
         match done.recv_timeout(POLL) {
             Ok(result) => {
-                *idle() = Some(worker);
+                // What a panic has left in its thread is not to meet the next job.
+                if result.is_ok() {
+                    *idle() = Some(worker);
+                }
                 return result.unwrap_or_else(|panic| resume_unwind(panic));
             }
             Err(RecvTimeoutError::Timeout) if !requested() => {}
@@ -78,6 +81,8 @@ fn idle() -> MutexGuard<'static, Option<Sender<Job>>> {
 
 /// A thread that does jobs until nobody can give it any.
 fn start() -> io::Result<Sender<Job>> {
+    // The pool that all share bears the name of the thread that first asks for it.
+    rayon::current_num_threads();
     let (jobs, given) = channel::<Job>();
     let work = move || given.into_iter().for_each(|job| job());
     thread::Builder::new().name(THREAD.into()).spawn(work)?;

@@ -52,15 +52,17 @@ pub fn free(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
     }
     give_back();
     let back = before.saturating_sub(memory::now().resident);
-    // As :vars counts it: an object once.
-    let freed = held.iter().filter(|h| names.contains(&h.name.as_str()));
-    let once = freed.filter(|h| h.same_as.as_deref().is_none_or(|first| !names.contains(&first)));
-    let weight: u64 = once.map(|h| h.bytes).sum();
-    let others: Vec<String> = held
+    let (freed, stay): (Vec<&Holding>, Vec<&Holding>) =
+        held.iter().partition(|h| names.contains(&h.name.as_str()));
+    let in_both = |a: &Holding, b: &Holding| a.object.is_some() && a.object == b.object;
+    // As :vars counts it: an object once; one that another variable holds is not freed.
+    let weight: u64 = (0..freed.len())
+        .filter(|&i| !stay.iter().chain(&freed[..i]).any(|other| in_both(freed[i], other)))
+        .map(|i| freed[i].bytes)
+        .sum();
+    let others: Vec<String> = stay
         .iter()
-        .filter(|h| !names.contains(&h.name.as_str()))
-        .filter(|h| held.iter().any(|f| names.contains(&f.name.as_str()) && f.object == h.object))
-        .filter(|h| h.object.is_some())
+        .filter(|h| freed.iter().any(|f| in_both(f, h)))
         .map(|h| h.name.clone())
         .collect();
     let kept = if others.is_empty() {

@@ -1,6 +1,7 @@
 //! Cells that `:restore` and `:save` leave out, and what is missing without them.
 
 use super::history::{Entry, State};
+use crate::host::cell::Cell;
 use crate::script::source::{self, Kind, Token};
 
 /// A cell that made something which those behind it may need.
@@ -93,8 +94,12 @@ fn listed(words: &[String]) -> String {
     }
 }
 
-/// The names that a text sets outside of all brackets, each once.
+/// The names that a text sets outside of all brackets, each once; of a Rust cell, those that it gives
+/// back.
 fn made(text: &str) -> Vec<&str> {
+    if let Some(options) = of_rust(text) {
+        return listed_behind(options, "-o");
+    }
     let tokens = source::scan(text).tokens;
     let at = |i: usize| tokens.get(i).map_or("", |t| t.text);
     let (mut names, mut depth) = (Vec::new(), 0_usize);
@@ -117,11 +122,35 @@ fn made(text: &str) -> Vec<&str> {
 /// Whether the first mention of a name in a text uses it (or sets it anew); none where there is
 /// no mention.
 fn mention(text: &str, name: &str) -> Option<bool> {
+    if let Some(options) = of_rust(text) {
+        let uses = listed_behind(options, "-i").contains(&name);
+        return (uses || listed_behind(options, "-o").contains(&name)).then_some(uses);
+    }
     let tokens = source::scan(text).tokens;
     let mut words = tokens.iter().enumerate().filter(|(_, t)| t.kind == Kind::Word);
     let is_key = |i: usize| tokens.get(i + 1).is_some_and(|t| t.text == ":");
     let (i, _) = words.find(|(i, t)| t.text == name && !is_member(&tokens, *i) && !is_key(*i))?;
     Some(!is_named(&tokens, i))
+}
+
+/// What follows `%%rust`.
+fn of_rust(text: &str) -> Option<&str> {
+    match Cell::parse(text) {
+        Cell::Magic { name: "rust", rest, .. } => Some(rest),
+        _ => None,
+    }
+}
+
+/// The names behind an option: `-o a,b` or `-oa,b`.
+fn listed_behind<'a>(options: &'a str, option: &str) -> Vec<&'a str> {
+    let mut words = options.split_whitespace();
+    let mut names = Vec::new();
+    while let Some(word) = words.next() {
+        let Some(list) = word.strip_prefix(option) else { continue };
+        let list = if list.is_empty() { words.next().unwrap_or_default() } else { list };
+        names.extend(list.split(',').filter(|n| !n.is_empty()));
+    }
+    names
 }
 
 /// `let name`, `const name`, `fn name`, `as name`.

@@ -45,7 +45,9 @@ pub fn restore(session: &mut Session, which: &str) -> Result<Restored, Failure> 
             .advice("Name a file that :save has written, as in :restore analysis.rhai")
     })?;
     let (ran, out) = replay(session, crashed.entries(), number.unwrap_or(usize::MAX))?;
-    file::append(&crashed.path, &Event::Restored { time: now() });
+    if ran > 0 {
+        file::append(&crashed.path, &Event::Restored { time: now() });
+    }
     let again = |e: &Entry| crashed.entries().iter().any(|c| c.is_kept() && c.text == e.text);
     let interrupted = |l: &&LeftOut| l.entry.state == State::Interrupted && !again(&l.entry);
     let stopped = out.iter().rev().find(interrupted).map(|l| &l.entry);
@@ -76,9 +78,14 @@ fn replay(
         }
         if let Err(failure) = session.cell(text).outcome {
             let left = cells_in_words(all - ran);
-            let before = number.saturating_sub(1);
-            let said =
-                format!("Stopped: {left} did not run. :restore {before} runs those before it.\n");
+            let before = match ran {
+                0 => String::new(),
+                _ => format!(
+                    " Those before it have run; :restart and :restore {} leave out the rest.",
+                    number - 1
+                ),
+            };
+            let said = format!("Stopped: {left} did not run.{before}\n");
             session.console.output(Output::Stderr(said));
             return Err(failure);
         }

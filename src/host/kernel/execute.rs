@@ -49,8 +49,9 @@ pub(super) fn execute(kernel: &Kernel, session: &mut Session, cell: &Waiting) ->
     }
     let mut reply = message::reply(request, done.content);
     reply.metadata = json!({ "started": started.header.date });
-    kernel.runtime.block_on(kernel.shell.send(reply));
+    // Before anybody can know of the end and mean the next cell.
     kernel.turn.end();
+    kernel.runtime.block_on(kernel.shell.send(reply));
     kernel.iopub.status("idle", Some(request));
     !done.quit
 }

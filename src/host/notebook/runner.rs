@@ -127,21 +127,26 @@ impl Runner {
     /// Runs a cell; true when it was stopped because it took too long.
     fn timed(&mut self, code: &str) -> (Said, bool) {
         let session = &mut self.session;
-        let mut run = || signals::while_running(|| session.cell(code));
-        let Some(limit) = self.timeout else { return (run(), false) };
+        let Some(limit) = self.timeout else {
+            return (signals::while_running(|| session.cell(code)), false);
+        };
         let (over, ended) = mpsc::channel::<()>();
-        std::thread::scope(|scope| {
-            let watch = scope.spawn(move || {
-                let late = ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
-                if late {
-                    interrupt::request();
-                }
-                late
-            });
-            let said = run();
-            drop(over);
-            (said, watch.join().unwrap_or(false))
-        })
+        let watched = || {
+            std::thread::scope(|scope| {
+                let watch = scope.spawn(move || {
+                    let late = ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
+                    if late {
+                        interrupt::request();
+                    }
+                    late
+                });
+                let said = session.cell(code);
+                drop(over);
+                (said, watch.join().unwrap_or(false))
+            })
+        };
+        // It forgets what was asked before: the watch must not begin earlier.
+        signals::while_running(watched)
     }
 
     fn failed(&mut self, index: usize, failure: &Failure, timed_out: bool) -> Verdict {

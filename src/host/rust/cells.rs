@@ -181,7 +181,10 @@ impl Cells {
     }
 
     fn execute(&mut self, console: &dyn Console, code: &str) -> std::result::Result<Done, Trouble> {
-        let helper = self.helper().map_err(|e| Trouble::Start(e.to_string()))?;
+        let helper = self.helper().map_err(|e| match e.is_interrupt() {
+            true => Trouble::Interrupted { lost: false },
+            false => Trouble::Start(e.to_string()),
+        })?;
         let outcome = helper.run(code, console);
         // evcxr outlives the end of the code; a helper that could not start is about to end.
         let ended = !helper.alive() || matches!(outcome, Err(Trouble::Start(_)));
@@ -221,6 +224,7 @@ impl Cells {
                 .expected("the program `spatia`")
                 .found("another that uses its library")
         })?;
+        self.helper = None;
         let helper = Helper::start(program)?;
         progress::note(
             "Rust cells: starting; the first one takes some seconds, and crates are built when first used",

@@ -51,7 +51,6 @@ pub fn serve() -> ! {
 fn serve_requests() -> anyhow::Result<()> {
     let (requests, answers) = listen()?;
     let Ok(mut code) = requests.recv() else { return Ok(()) };
-    TURN.fetch_add(1, Ordering::SeqCst);
     // evcxr calls this very program, which knows by the environment what it is then.
     let mut runtime = Command::new(std::env::current_exe()?);
     runtime.env("LD_LIBRARY_PATH", libraries());
@@ -76,7 +75,6 @@ fn serve_requests() -> anyhow::Result<()> {
             Ok(next) => code = next,
             Err(_) => return Ok(()),
         }
-        TURN.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -109,6 +107,8 @@ fn listen() -> anyhow::Result<(Receiver<String>, Receiver<String>)> {
         for line in BufReader::new(input).lines().map_while(Result::ok) {
             match serde_json::from_str(&line) {
                 Ok(Request::Run(code)) => {
+                    // Here and not where it is run: an interrupt may follow at once.
+                    TURN.fetch_add(1, Ordering::SeqCst);
                     cells.send(code).ok();
                 }
                 Ok(Request::Answer(text)) => {

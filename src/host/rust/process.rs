@@ -75,6 +75,9 @@ impl Helper {
 
     /// Compiles and runs code; what it says goes to `console` while it runs.
     pub fn run(&mut self, code: &str, console: &dyn Console) -> std::result::Result<Done, Trouble> {
+        if interrupt::requested() {
+            return Err(Trouble::Interrupted { lost: false });
+        }
         let sent = self.send(&Request::Run(code.into()));
         let mut stopping: Option<Instant> = None;
         loop {
@@ -162,6 +165,10 @@ impl Helper {
 
     /// Ends the helper, the compiler and the code.
     fn end(&mut self) {
+        // Once it is waited for, its number may be another's.
+        if !self.alive() {
+            return;
+        }
         let runtimes = processes::descendants(self.child.id(), None);
         processes::end_group(self.child.id());
         runtimes.into_iter().for_each(processes::end);
@@ -192,6 +199,7 @@ fn read(from: impl Read, to: &Sender<Event>, event: impl Fn(String) -> Event) {
 fn needs_rust() -> Result<()> {
     let tools = ["cargo", "rustc", "cc"];
     let complaints: Vec<String> = tools.into_iter().filter_map(complaint).collect();
+    interrupt::check("starting the helper for Rust cells")?;
     if complaints.is_empty() {
         return Ok(());
     }
@@ -203,7 +211,10 @@ fn needs_rust() -> Result<()> {
 
 /// What is wrong with a tool.
 fn complaint(tool: &str) -> Option<String> {
-    let said = match Command::new(tool).arg("--version").stdin(Stdio::null()).output() {
+    // In a group of its own, which Ctrl-C does not reach.
+    let mut asked = Command::new(tool);
+    asked.arg("--version").stdin(Stdio::null()).process_group(0);
+    let said = match asked.output() {
         Ok(out) if out.status.success() => return None,
         Ok(out) => String::from_utf8_lossy(&out.stderr).into_owned(),
         Err(e) if e.kind() == ErrorKind::NotFound => return Some(format!("no {tool}")),
