@@ -18,6 +18,7 @@ import nbclient
 import nbformat
 import pexpect
 import wcwidth
+from jupyter_client.session import Session
 from kernels import NBCLIENT, PATIENCE, Kernel, home, silent, wait
 
 RESTARTS = 20 if os.environ.get("SPATIA_LOAD") == "1" else 4
@@ -328,7 +329,9 @@ class Requests(OneKernel):
         self.assertEqual(self.kernel.run("6 * 7").result, "42")
 
     def test_a_question_waits_for_a_client_that_still_connects(self):
-        client = self.kernel.manager.client()
+        # With the session of the other client it would have its name, and the question would go there.
+        own = Session(key=self.kernel.manager.session.key)
+        client = self.kernel.manager.client(session=own)
         client.start_channels(stdin=False)
         self.addCleanup(client.stop_channels)
         client.wait_for_ready(timeout=PATIENCE)
