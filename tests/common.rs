@@ -88,6 +88,15 @@ impl Recorder {
         };
         self.said.lock().unwrap().iter().map(text).collect()
     }
+
+    /// All that went to standard error.
+    pub fn stderr(&self) -> String {
+        let text = |o: &Output| match o {
+            Output::Stderr(text) => text.clone(),
+            _ => String::new(),
+        };
+        self.said.lock().unwrap().iter().map(text).collect()
+    }
 }
 
 impl Console for Recorder {

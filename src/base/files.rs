@@ -124,7 +124,10 @@ pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
 /// Reads a text file, saying which when it cannot.
 pub fn read_text(path: &Path) -> Result<String> {
     exists(path)?;
-    std::fs::read_to_string(path).map_err(|e| Error::io(format!("reading {}", path.display()), e))
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
+    // The mark that some editors begin a file with is none of its text.
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 /// Refuses a path that is not there, naming the nearest name in its folder.

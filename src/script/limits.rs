@@ -5,7 +5,8 @@
 //! the square of its length. Here the variables are weighed when one of them is used, no more
 //! often than takes a sixth of the time: growth that matters takes long enough to be seen.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rhai::{Array, Blob, Dynamic, Engine, INT, ImmutableString, Map, Scope};
@@ -39,12 +40,16 @@ pub(super) struct Watch {
     read: Cell<Option<Instant>>,
     skip: Cell<u32>,
     most: Cell<u64>,
+    /// Variables that were refused, and what they may hold now: they are still there, and no fault
+    /// of the cells behind.
+    refused: RefCell<HashMap<String, u64>>,
 }
 
 impl Watch {
     /// Sets the limit by the memory that is free now; called before something runs.
     pub fn begin(&self) {
-        self.most.set(most());
+        // What was small enough once is so for ever.
+        self.most.set(self.most.get().max(most()));
         self.next.set(Some(Instant::now() + PAUSE));
     }
 
@@ -64,9 +69,13 @@ impl Watch {
             return Ok(());
         }
         for (name, _, value) in scope.iter_raw() {
-            let mut left = self.most.get();
-            weigh(value, NESTING, &mut left)
-                .map_err(|over| refusal(name, &over, self.most.get()))?;
+            let earlier = self.refused.borrow().get(name).copied();
+            let most = earlier.unwrap_or_else(|| self.most.get());
+            let mut left = most;
+            if let Err(over) = weigh(value, NESTING, &mut left) {
+                self.refused.borrow_mut().insert(name.to_owned(), 2 * most);
+                return Err(refusal(name, &over, most));
+            }
         }
         self.next.set(Some(Instant::now() + PAUSE.max(now.elapsed() * 5)));
         Ok(())

@@ -140,6 +140,26 @@ fn checkpoints_of_the_cell_that_died_are_named() {
     assert!(restored.text.contains("resume: \""), "{}", restored.text);
 }
 
+#[test]
+fn a_restore_goes_on_behind_a_cell_that_fails_and_frees_what_there_is() {
+    let (ran, stopped) = (State::Succeeded, State::Interrupted);
+    let folder = interrupted(&[
+        ("let a = 20", ran),
+        (STOPPED, stopped),
+        (":free run", ran),
+        ("let out = nothing", ran),
+        ("let c = 7", ran),
+    ]);
+    let (mut session, console) = session(folder.path(), Carrier::Repl);
+    let failure = journal::restore(&mut session, "").unwrap_err();
+    assert!(failure.message.contains("nothing"), "{}", failure.message);
+    let advice = "Those before it have; :restore 5.. runs those behind it.";
+    assert!(console.stderr().contains(advice), "{}", console.stderr());
+    let restored = journal::restore(&mut session, "5..").unwrap();
+    assert!(restored.text.starts_with("1 cell ran again."), "{}", restored.text);
+    assert_eq!(session.cell("a + c").outcome.unwrap().unwrap().plain(), "27");
+}
+
 /// Ends every cell that says so, as Ctrl-C would: nothing else runs in this thread.
 const STOPPED: &str = "let run = 1; let unused = 2; stop()";
 

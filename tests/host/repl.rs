@@ -100,7 +100,7 @@ def wait(what):
                 os.write(fd, plan["answers"].encode())
     seen += part
 for typed, expected in plan["steps"]:
-    os.write(fd, typed.encode())
+    os.write(fd, typed.encode().replace(b"<E9>", b"\xe9"))
     wait(expected)
 if plan["ends"]:
     end = time.time() + 60
@@ -209,6 +209,16 @@ fn the_first_tab_lists_what_there_is() {
     let Some(seen) = typed(home.path(), &[], "", &steps) else { return };
     let listed = seen.lines().filter(|l| l.contains("graph::knn(")).collect::<Vec<_>>();
     assert!(listed.iter().any(|l| l.trim_end().ends_with('…')), "{seen}");
+}
+
+#[test]
+fn a_byte_that_is_no_utf8_costs_its_line_and_not_the_session() {
+    let home = home();
+    let steps = [("", "> "), ("let kept = 41\r", "[2]"), ("\"caf<E9>\"\r", "UTF-8"), ("\r", "> ")];
+    let more = [("\x03", "> "), ("kept + 1\r", "\n42"), ("exit\r", "")];
+    let steps = [&steps[..], &more[..]].concat();
+    let Some(seen) = typed(home.path(), &[], "", &steps) else { return };
+    assert!(seen.starts_with("status 0\n"), "{seen}");
 }
 
 #[test]

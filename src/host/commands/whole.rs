@@ -36,16 +36,32 @@ pub fn history(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> 
     Ok(Said::text(if text.is_empty() { "no cells yet".into() } else { text }))
 }
 
-pub fn clear(session: &mut Session, _call: &Call<'_>) -> Result<Said, Failure> {
+pub fn clear(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
+    alone(call)?;
     session.clear();
     Ok(Said::text("variables, functions and imports are forgotten"))
 }
 
-pub fn restart(session: &mut Session, _call: &Call<'_>) -> Result<Said, Failure> {
+pub fn restart(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
+    if call.rest == "rust" {
+        session.restart_rust();
+        return Ok(Said::text("Rust cells start afresh; the session's own variables stay"));
+    }
+    alone(call)?;
     session.restart();
     Ok(Said::text("the session starts afresh"))
 }
 
-pub fn quit(_session: &mut Session, _call: &Call<'_>) -> Result<Said, Failure> {
+pub fn quit(_session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
+    alone(call)?;
     Ok(Said::effect(Effect::Quit))
+}
+
+/// Refuses what stands behind a command that forgets all: it may be meant for one variable.
+fn alone(call: &Call<'_>) -> Result<(), Failure> {
+    if call.rest.is_empty() {
+        return Ok(());
+    }
+    let e = Error::new(format!("running :{}", call.name)).expected("nothing behind it");
+    Err(e.found(format!("'{}'", call.rest)).advice(":free NAME forgets one variable").into())
 }

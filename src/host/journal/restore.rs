@@ -1,6 +1,7 @@
 //! `:restore`: runs the cells of a session again that has crashed, or those of a file. Those that
 //! were interrupted are left out, which is said where they stood and at the end.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::history::{Entry, Event, History, State};
@@ -8,6 +9,7 @@ use super::left_out::{LeftOut, left_out};
 use super::{Crashed, file, now};
 use crate::base::{Error, Kind, files};
 use crate::host::Session;
+use crate::host::cell::Cell;
 use crate::host::notebook;
 use crate::script::{Failure, Output};
 
@@ -22,7 +24,7 @@ pub struct Restored {
 }
 
 /// Runs cells again: those of the last session that crashed (`which` is empty), the same up to the
-/// cell of a number, or those of a file (a journal, a script or a notebook, as `:save` writes
+/// cell of a number (`3`) or from one on (`4..`), or those of a file (a journal, a script or a notebook, as `:save` writes
 /// them). Each is announced on the session's console. Only cells that succeeded run, never the one
 /// in which the session died.
 ///
@@ -30,13 +32,18 @@ pub struct Restored {
 /// There is no such session or file; a cell fails now, and those behind it have not run.
 pub fn restore(session: &mut Session, which: &str) -> Result<Restored, Failure> {
     let which = which.trim();
-    let number = which.parse::<usize>().ok();
-    if !which.is_empty() && number.is_none() {
+    let number = |text: &str| text.parse::<usize>().ok();
+    let numbers = match which.strip_suffix("..") {
+        _ if which.is_empty() => Some(0..=usize::MAX),
+        Some(first) => number(first).map(|first| first..=usize::MAX),
+        None => number(which).map(|last| 0..=last),
+    };
+    let Some(numbers) = numbers else {
         let entries = of_file(Path::new(which))?;
-        let (ran, out) = replay(session, &entries, usize::MAX)?;
+        let (ran, out) = replay(session, &entries, &(0..=usize::MAX))?;
         let text = format!("{} of {which} ran.{}", cells_in_words(ran), without(&out));
         return Ok(Restored { text, edit: None });
-    }
+    };
     let crashed = session.journal.crashed().ok_or_else(|| {
         Error::new("looking for a session to restore")
             .kind(Kind::Missing)
@@ -44,7 +51,7 @@ pub fn restore(session: &mut Session, which: &str) -> Result<Restored, Failure> 
             .found("none")
             .advice("Name a file that :save has written, as in :restore analysis.rhai")
     })?;
-    let (ran, out) = replay(session, crashed.entries(), number.unwrap_or(usize::MAX))?;
+    let (ran, out) = replay(session, crashed.entries(), &numbers)?;
     if ran > 0 {
         file::append(&crashed.path, &Event::Restored { time: now() });
     }
@@ -52,19 +59,24 @@ pub fn restore(session: &mut Session, which: &str) -> Result<Restored, Failure> 
     let interrupted = |l: &&LeftOut| l.entry.state == State::Interrupted && !again(&l.entry);
     let stopped = out.iter().rev().find(interrupted).map(|l| &l.entry);
     let edit = crashed.running().or(stopped).map(|e| e.text.clone());
-    Ok(Restored { text: summary(&crashed, ran, &out), edit })
+    let mut text = summary(&crashed, ran, &out);
+    if edit.is_some() {
+        text += "\nIt stands in the next cell: run it, change it or clear it.";
+    }
+    Ok(Restored { text, edit })
 }
 
 /// Returns how many cells ran, and those that were left out.
 fn replay(
     session: &mut Session,
     entries: &[Entry],
-    last: usize,
+    numbers: &RangeInclusive<usize>,
 ) -> Result<(usize, Vec<LeftOut>), Failure> {
     let mut out = left_out(entries);
-    out.retain(|l| l.entry.number <= last);
+    out.retain(|l| numbers.contains(&l.entry.number));
     let is_out = |e: &Entry| out.iter().any(|l| l.entry == *e);
-    let chosen = entries.iter().filter(|e| e.number <= last && (e.is_kept() || is_out(e)));
+    let within = |e: &&Entry| numbers.contains(&e.number) && (e.is_kept() || is_out(e));
+    let chosen = entries.iter().filter(within);
     let all = chosen.clone().filter(|e| e.is_kept()).count();
     let mut ran = 0;
     for entry in chosen {
@@ -77,15 +89,15 @@ fn replay(
             continue;
         }
         if let Err(failure) = session.cell(text).outcome {
+            // What it was to forget was made by a cell that is left out.
+            if matches!(Cell::parse(text), Cell::Command { name: "free", .. }) {
+                continue;
+            }
             let left = cells_in_words(all - ran);
-            let before = match ran {
-                0 => String::new(),
-                _ => format!(
-                    " Those before it have run; :restart and :restore {} leave out the rest.",
-                    number - 1
-                ),
-            };
-            let said = format!("Stopped: {left} did not run.{before}\n");
+            let said = format!(
+                "Stopped: {left} did not run. Those before it have; :restore {}.. runs those behind it.\n",
+                number + 1
+            );
             session.console.output(Output::Stderr(said));
             return Err(failure);
         }

@@ -9,6 +9,7 @@ mod helper;
 mod history;
 mod piped;
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use rustyline::error::ReadlineError;
@@ -98,6 +99,12 @@ impl Repl {
                 Ok(text) => text,
                 Err(ReadlineError::Interrupted) => continue,
                 Err(ReadlineError::Eof) => break,
+                Err(ReadlineError::Io(e)) if e.kind() == ErrorKind::InvalidData => {
+                    eprintln!(
+                        "What was typed is no UTF-8, and the line is dropped. Is the terminal set to UTF-8?"
+                    );
+                    continue;
+                }
                 Err(e) => return Err(e.into()),
             };
             if text.trim().is_empty() {

@@ -302,6 +302,8 @@ fn shown(done: Done) -> Option<Bundle> {
     }
     if let Some(text) = contents.get_mut("text/plain") {
         text.truncate(text.trim_end_matches('\n').len());
+        // evcxr's own `:restart` is this one.
+        *text = text.replace(":restart command", ":restart rust");
     }
     (!contents.is_empty()).then(|| content::bundle(contents))
 }
