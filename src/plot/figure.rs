@@ -227,7 +227,7 @@ impl fmt::Display for Figure {
                 write!(f, "{} spots{image} by ", m.x.len())?;
                 match &m.fill {
                     Fill::Numbers { label, low, high, .. } => {
-                        write!(f, "{label} from {low:.4} to {high:.4}")?;
+                        write!(f, "{label}, coloured from {low:.4} to {high:.4}")?;
                     }
                     Fill::Groups { label, names, .. } => {
                         write!(f, "{label} in {} groups", names.len())?;

@@ -287,7 +287,7 @@ fn a_figure_says_what_it_shows() {
         ),
         (
             "plot::spatial(ds, \"purity\", #{ title: \"Purity\" })",
-            "Figure \"Purity\": 60 spots by purity from ",
+            "Figure \"Purity\": 60 spots by purity, coloured from ",
         ),
         ("plot::training(run)", "over epoch, 3 points, 1200 px wide"),
     ] {
