@@ -95,6 +95,8 @@ fn begin() {
     interrupt::request_after(WANTED.get());
 }
 
+type Write<'a> = &'a dyn Fn(&Path) -> Result<()>;
+
 fn tissue() -> Dataset {
     let config = TissueConfig { spots: 240, genes: 90, domains: 3, ..TissueConfig::default() };
     let mut ds = sim::tissue(&config).unwrap();
@@ -319,7 +321,7 @@ mod apart {
             &SpatialConfig { color: "purity".into(), ..SpatialConfig::default() },
         );
         let figure = figure.unwrap();
-        let works: [(&str, &dyn Fn(&Path) -> Result<()>); 3] = [
+        let works: [(&str, Write<'_>); 3] = [
             ("saved.h5ad", &|path| io::h5ad::write(&ds, path)),
             ("saved.png", &|path| figure.save(path)),
             ("saved.svg", &|path| figure.save(path)),
