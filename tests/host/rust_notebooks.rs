@@ -26,12 +26,14 @@ fn spatia(folder: &Path, arguments: &[&str], results: &Path) {
     assert!(out.status.success(), "{arguments:?}\n{}", String::from_utf8_lossy(&out.stderr));
 }
 
-/// The notebook's cells as cells of Rust in a notebook of Spatia.
+/// The notebook's cells as cells of Rust in a notebook of Spatia, which lies elsewhere.
 fn as_rust_cells(mut book: Value) -> Value {
+    let beside = format!("path = {:?}", common::root().canonicalize().unwrap());
     book["metadata"] = json!({});
     for cell in book["cells"].as_array_mut().unwrap() {
         if cell["cell_type"] == "code" {
-            cell["source"] = format!("%%rust\n{}", joined(&cell["source"])).into();
+            let source = joined(&cell["source"]).replace("path = \"..\"", &beside);
+            cell["source"] = format!("%%rust\n{source}").into();
         }
     }
     book
@@ -54,12 +56,10 @@ fn the_notebook_for_a_stock_evcxr_kernel_runs_on_what_the_script_saves() {
     spatia(folder.path(), &run, Path::new(""));
     let results = folder.path().join("results/image_guided_gvae");
 
-    // Paths of the notebook start in its own folder.
-    let notebooks = common::root().join("notebooks");
     let copy = folder.path().join("evcxr.ipynb");
-    let kept = read(&notebooks.join("rust_evcxr.ipynb"));
+    let kept = read(&common::root().join("notebooks/rust_evcxr.ipynb"));
     std::fs::write(&copy, as_rust_cells(kept.clone()).to_string()).unwrap();
-    spatia(&notebooks, &["notebook", "run", copy.to_str().unwrap()], &results);
+    spatia(folder.path(), &["notebook", "run", copy.to_str().unwrap()], &results);
     let ran = read(&copy);
 
     // What the cells say of these files is so.
