@@ -18,7 +18,6 @@ import nbclient
 import nbformat
 import pexpect
 import wcwidth
-from jupyter_client.session import Session
 from kernels import NBCLIENT, PATIENCE, Kernel, home, silent, wait
 
 RESTARTS = 20 if os.environ.get("SPATIA_LOAD") == "1" else 4
@@ -329,12 +328,8 @@ class Requests(OneKernel):
         self.assertEqual(self.kernel.run("6 * 7").result, "42")
 
     def test_a_question_waits_for_a_client_that_still_connects(self):
-        # With the session of the other client it would have its name, and the question would go there.
-        own = Session(key=self.kernel.manager.session.key)
-        client = self.kernel.manager.client(session=own)
-        client.start_channels(stdin=False)
+        client = self.kernel.connect(stdin=False)
         self.addCleanup(client.stop_channels)
-        client.wait_for_ready(timeout=PATIENCE)
         asked = client.execute('input("name? ") + "!"', allow_stdin=True)
         time.sleep(0.5)
         client.stdin_channel.start()

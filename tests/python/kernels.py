@@ -10,6 +10,7 @@ from pathlib import Path
 from queue import Empty
 
 from jupyter_client.manager import KernelManager
+from jupyter_client.session import Session
 
 PATIENCE = 240  # seconds: a guard against hanging, also where ten tests share two cores; not a measure
 # nbclient's own limits, which lose outputs (4 s) where the machine is busy.
@@ -83,9 +84,10 @@ class Kernel:
         self.manager.start_kernel(stderr=subprocess.DEVNULL)
         self.client = self.connect()
 
-    def connect(self):
-        client = self.manager.client()
-        client.start_channels()
+    def connect(self, **channels):
+        # With the manager's session all clients would have one name, and replies would go to any of them.
+        client = self.manager.client(session=Session(key=self.manager.session.key))
+        client.start_channels(**channels)
         client.wait_for_ready(timeout=PATIENCE)
         return client
 
