@@ -80,7 +80,7 @@ def kinds(folder):
         ("table filter", "table.filter(\"purity > 0.5 AND domain_true <> 'D1'\");"),
         ("table group", "for i in 0..20 { table.group(\"domain_true\", \"median(purity) AS m\") };"),
         ("table sort", "for i in 0..20 { table.sort(\"purity\") };"),
-        ("concat", "data::concat([ds, normal]);"),
+        ("concat", "data::concat([ds, ds]);"),
         ("prepare", "models::prepare(ds.copy(), #{ highly_variable_genes: 500 });"),
         ("model.extract", "for i in 0..3 { model.extract(small, small_g) };"),
         ("models::gvae", "for i in 0..30 { models::gvae(small, #{ seed: 2, device: \"cpu\" }) };"),

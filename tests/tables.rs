@@ -5,7 +5,7 @@ use std::path::Path;
 
 use polars::prelude::*;
 use spatia::base::Kind;
-use spatia::data::{Table, frame};
+use spatia::data::{Table, frame, table};
 use spatia::io;
 use spatia::io::export::{self, XeniumGroupsConfig};
 use spatia::io::table::TableConfig;
@@ -128,6 +128,20 @@ fn groups_are_sorted_by_their_keys() {
     assert_eq!((text(&all, "m"), text(&all, "n")), (list(&["2.0"]), list(&["6"])));
     refused(frame::group(t.frame(), &[], &list(&["kl"])), &["one value of all rows"]);
     refused(frame::group(t.frame(), &list(&["layr"]), &[]), &["Did you mean 'layer'"]);
+}
+
+#[test]
+fn measurements_are_no_groups() {
+    let of = |values: &[f64]| table::labels(&Column::new("x".into(), values));
+    let some = |name: &str| Some(name.to_owned());
+    // Whole numbers become floats where some are missing.
+    assert_eq!(of(&[2.0, f64::NAN, -1.0]).unwrap(), [some("2"), None, some("-1")]);
+    assert_eq!(
+        table::labels(&Column::new("x".into(), [Some("a"), None])).unwrap(),
+        [some("a"), None]
+    );
+    refused(of(&[1.0, 0.25]), &["column 'x'", "whole numbers", "0.25", "with_column"]);
+    refused(of(&[1.0, f64::INFINITY]), &["inf"]);
 }
 
 #[test]

@@ -126,6 +126,21 @@ pub fn auroc(scores: &[f64], marks: &[bool]) -> Result<f64> {
     Ok((ranks - p * (p + 1.0) / 2.0) / (p * q))
 }
 
+/// Marks as truth values.
+///
+/// # Errors
+/// Others than 0 and 1; NaN.
+pub fn marks(values: &[f64]) -> Result<Vec<bool>> {
+    let mark = |(i, &v): (usize, &f64)| match v {
+        0.0 => Ok(false),
+        1.0 => Ok(true),
+        other => Err(Error::new("reading marks")
+            .expected("true or false, or 1 or 0")
+            .found(format!("{other} at {i}"))),
+    };
+    values.iter().enumerate().map(mark).collect()
+}
+
 /// How often each pair of labels occurs, and each label.
 struct Table {
     n: f64,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use ndarray::{Array2, Axis};
 
+use super::table::labels;
 use super::{Csr, Matrix, Raw, Table, Uns, compact, keys, matrix};
 use crate::base::{Error, Kind, Result, nearest};
 
@@ -330,12 +331,12 @@ impl Dataset {
     /// of the alphabet), without those that have no spot.
     ///
     /// # Errors
-    /// No such column; a spot without a group.
+    /// No such column, one of measurements; a spot without a group.
     pub fn groups(&self, key: &str) -> Result<Vec<(String, Vec<usize>)>> {
         let (names, codes) = match self.obs.codes(key)? {
             Some(found) => found,
             None => {
-                let values = self.obs.text(key)?;
+                let values = labels(self.obs.column(key)?)?;
                 let known: std::collections::BTreeSet<&String> = values.iter().flatten().collect();
                 let names: Vec<String> = known.into_iter().cloned().collect();
                 let place = |v: &String| names.binary_search(v).ok().map(|i| i as u32);

@@ -4,17 +4,20 @@
 //! In expressions categories are texts, and NaN is a missing value, which fits no condition and
 //! enters no mean.
 
-use std::collections::HashMap;
+mod join;
+mod sql;
 
 use indexmap::IndexMap;
 use polars::prelude::*;
-use polars::sql::{keywords, sql_expr};
 use rand::seq::index;
 use serde_json::{Value, json};
 
+pub use join::{Join, attach, join};
+use sql::{collect, evaluate, mask, parse, readable, refused};
+
 use super::Table;
 use super::table::{numbers, texts};
-use crate::base::{Error, Kind, Result, interrupt, nearest, progress, seed};
+use crate::base::{Error, Kind, Result, interrupt, nearest, seed};
 
 /// A table of columns.
 ///
@@ -183,137 +186,6 @@ pub fn group(frame: &DataFrame, keys: &[String], expressions: &[String]) -> Resu
     collect(&doing, lazy.sort(names, order), |e| refused(&doing, frame, e))
 }
 
-/// How tables are joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Join {
-    /// All rows of the first; what the second lacks is missing.
-    Left,
-    /// The rows that both have.
-    Inner,
-    /// All rows of both.
-    Full,
-    /// The rows of the first that the second has.
-    Semi,
-    /// The rows of the first that the second lacks.
-    Anti,
-}
-
-impl std::str::FromStr for Join {
-    type Err = Error;
-
-    fn from_str(how: &str) -> Result<Self> {
-        Ok(match how {
-            "left" => Self::Left,
-            "inner" => Self::Inner,
-            "full" | "outer" => Self::Full,
-            "semi" => Self::Semi,
-            "anti" => Self::Anti,
-            other => {
-                let known = ["left", "inner", "full", "semi", "anti"];
-                return Err(Error::new("joining tables")
-                    .expected(known.join(", "))
-                    .found(format!("\"{other}\""))
-                    .advice(nearest::advice(other, known)));
-            }
-        })
-    }
-}
-
-/// Joins two tables on columns that both have, in the order of the first. Columns of the second
-/// that the first has too get `_right`.
-///
-/// # Errors
-/// A column that one of them lacks, numbers against texts.
-pub fn join(left: &DataFrame, right: &DataFrame, on: &[String], how: Join) -> Result<DataFrame> {
-    let doing = format!("joining tables on {}", on.join(", "));
-    if on.is_empty() {
-        return Err(Error::new(doing).expected("a column at least").found("none"));
-    }
-    known(left, on).map_err(|e| e.within(format!("{doing}, the first")))?;
-    known(right, on).map_err(|e| e.within(format!("{doing}, the second")))?;
-    let (mut a, mut b) = (left.clone(), right.clone());
-    for name in on {
-        let (x, y) = (column(left, name)?, column(right, name)?);
-        if x.dtype().is_primitive_numeric() != y.dtype().is_primitive_numeric() {
-            return Err(Error::new(doing)
-                .expected(format!("'{name}' of one type"))
-                .found(format!("{} and {}", x.dtype(), y.dtype()))
-                .advice(format!(
-                    "Make one as the other: t.with_column(\"{name}\", \"CAST({name} AS VARCHAR)\")"
-                )));
-        }
-        // Categories of two tables agree as texts only.
-        if x.dtype() != y.dtype() && !x.dtype().is_primitive_numeric() {
-            a = set(&a, as_text(x)?)?;
-            b = set(&b, as_text(y)?)?;
-        }
-    }
-    let (kind, order) = match how {
-        Join::Left => (JoinType::Left, MaintainOrderJoin::LeftRight),
-        Join::Inner => (JoinType::Inner, MaintainOrderJoin::LeftRight),
-        Join::Full => (JoinType::Full, MaintainOrderJoin::LeftRight),
-        Join::Semi => (JoinType::Semi, MaintainOrderJoin::Left),
-        Join::Anti => (JoinType::Anti, MaintainOrderJoin::Left),
-    };
-    let mut args = JoinArgs::new(kind);
-    args.maintain_order = order;
-    args.coalesce = JoinCoalesce::CoalesceColumns;
-    let by: Vec<Expr> = on.iter().map(|n| col(n.as_str())).collect();
-    let failed = |e| Error::io(doing.clone(), e);
-    let mut joined = collect(&doing, a.lazy().join(b.lazy(), &by, &by, args), failed)?;
-    for name in on {
-        let before = column(left, name)?.dtype();
-        if matches!(before, DataType::Enum(..)) && how != Join::Full {
-            let back = column(&joined, name)?.strict_cast(before).map_err(failed)?;
-            joined = set(&joined, back)?;
-        }
-    }
-    Ok(joined)
-}
-
-/// Adds the columns of a frame to a table, joined by the table's row names; `on` names the
-/// frame's column that holds them. Returns how many rows it has something for.
-///
-/// # Errors
-/// No such column, a name in it that stands twice, no row name in it, a column that the table has.
-pub fn attach(table: &mut Table, frame: &DataFrame, on: &str) -> Result<usize> {
-    let doing = format!("joining a table by '{on}'");
-    let keys = texts(column(frame, on)?)?;
-    let mut place: HashMap<&str, IdxSize> = HashMap::new();
-    for (key, i) in keys.iter().zip(0..) {
-        let Some(key) = key else { continue };
-        if place.insert(key, i).is_some() {
-            return Err(Error::new(doing)
-                .expected(format!("each '{on}' once"))
-                .found(format!("'{key}' twice"))
-                .advice(format!(
-                    "t.group(\"{on}\", ...) or t.unique(\"{on}\") makes one row of them"
-                )));
-        }
-    }
-    let others = frame.columns().iter().filter(|c| c.name() != on);
-    if let Some(c) = others.clone().find(|c| table.has(c.name())) {
-        return Err(Error::new(doing)
-            .expected("columns of other names")
-            .found(format!("'{0}' in both", c.name()))
-            .advice(format!("t.drop(\"{0}\") or t.rename(\"{0}\", ...) before", c.name())));
-    }
-    let at: IdxCa = table.index().iter().map(|n| place.get(n.as_str()).copied()).collect();
-    let matched = at.len() - at.null_count();
-    if matched == 0 {
-        let ours = table.index().first().map_or("none", String::as_str);
-        let theirs = keys.iter().flatten().next().map_or("none", String::as_str);
-        return Err(Error::new(doing)
-            .expected("names that the rows have")
-            .found(format!("no match: rows as '{ours}', the table as '{theirs}'")));
-    }
-    for c in others {
-        table.set(c.take(&at).map_err(|e| Error::io(doing.clone(), e))?)?;
-    }
-    progress::note(format!("{doing}: {matched} of {} rows have a match", at.len()));
-    Ok(matched)
-}
-
 /// Sorted by columns, the first before the next, missing values last; equal rows keep their order.
 ///
 /// # Errors
@@ -472,137 +344,4 @@ fn as_text(column: &Column) -> Result<Column> {
     column
         .cast(&DataType::String)
         .map_err(|e| Error::io(format!("reading column '{}' as text", column.name()), e))
-}
-
-/// The table as expressions see it: categories as texts and NaN as missing, but for `keep`.
-fn readable(frame: &DataFrame, keep: &[String]) -> Result<DataFrame> {
-    let mut out = frame.clone();
-    for column in frame.columns() {
-        let failed = |e| Error::io(format!("reading column '{}'", column.name()), e);
-        let plain = match column.dtype() {
-            _ if keep.iter().any(|k| k == column.name().as_str()) => continue,
-            DataType::Enum(..) | DataType::Categorical(..) => as_text(column)?,
-            // NaN would be the largest of numbers.
-            DataType::Float64 => {
-                let values = column.f64().map_err(failed)?.iter();
-                values.map(|v| v.filter(|v| !v.is_nan())).collect::<Float64Chunked>().into_column()
-            }
-            DataType::Float32 => {
-                let values = column.f32().map_err(failed)?.iter();
-                values.map(|v| v.filter(|v| !v.is_nan())).collect::<Float32Chunked>().into_column()
-            }
-            _ => continue,
-        };
-        out.with_column(plain.with_name(column.name().clone())).map_err(failed)?;
-    }
-    Ok(out)
-}
-
-fn mask(frame: &DataFrame, condition: &str) -> Result<BooleanChunked> {
-    let doing = format!("filtering by \"{condition}\"");
-    let found = evaluate(frame, &doing, &[condition])?;
-    let Some(values) = found.columns().first() else {
-        return Ok(BooleanChunked::full("all".into(), true, frame.height()));
-    };
-    let values = values.bool().map_err(|_| {
-        Error::new(doing.clone())
-            .expected("a condition, as in a > 5 AND layer = 'L1'")
-            .found(format!("an expression of type {}", kind(values.dtype())))
-    })?;
-    Ok(match values.len() == frame.height() {
-        true => values.clone(),
-        false => BooleanChunked::full("all".into(), values.get(0) == Some(true), frame.height()),
-    })
-}
-
-fn evaluate(frame: &DataFrame, doing: &str, expressions: &[&str]) -> Result<DataFrame> {
-    let exprs = expressions.iter().map(|e| parse(frame, doing, e)).collect::<Result<Vec<_>>>()?;
-    let mut lazy = readable(frame, &[])?.lazy().select(&exprs);
-    lazy.collect_schema().map_err(|e| refused(doing, frame, e))?;
-    collect(doing, lazy, |e| refused(doing, frame, e))
-}
-
-/// What a query gives; polars cannot be stopped amid one.
-fn collect(
-    doing: &str,
-    query: LazyFrame,
-    failed: impl Fn(PolarsError) -> Error,
-) -> Result<DataFrame> {
-    interrupt::abandonable(doing, move || Ok(query.collect()))?.map_err(failed)
-}
-
-/// An expression of SQL over the columns of a table.
-fn parse(frame: &DataFrame, doing: &str, text: &str) -> Result<Expr> {
-    let expr = sql_expr(in_sql(text)).map_err(|e| refused(doing, frame, e))?;
-    for name in leaves(&expr) {
-        if frame.column(&name).is_err() {
-            let quoted = text.contains(&format!("\"{name}\""));
-            let advice = nearest::advice(&name, names(frame));
-            return Err(Error::new(doing)
-                .kind(Kind::Missing)
-                .expected(format!("a column '{name}'"))
-                .found("none")
-                .advice(match quoted {
-                    true => format!("A text stands in single quotes: '{name}'. {advice}"),
-                    false => advice,
-                }));
-        }
-    }
-    Ok(expr)
-}
-
-/// Functions by the names that analyses know them by, and SQL's.
-const ALIASES: [(&str, &str); 2] = [("mean", "AVG"), ("std", "STDDEV")];
-
-/// The expression with SQL's names for functions, texts and quoted names left as they are.
-fn in_sql(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut quote = None;
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
-        let end = if quote.is_none() && word > 0 { word } else { c.len_utf8() };
-        let (part, after) = rest.split_at(end);
-        let alias = ALIASES.iter().find(|(name, _)| {
-            quote.is_none()
-                && part.eq_ignore_ascii_case(name)
-                && after.trim_start().starts_with('(')
-        });
-        out += alias.map_or(part, |(_, sql)| sql);
-        match quote {
-            None if c == '\'' || c == '"' => quote = Some(c),
-            Some(open) if open == c => quote = None,
-            _ => {}
-        }
-        rest = after;
-    }
-    out
-}
-
-fn leaves(expr: &Expr) -> Vec<String> {
-    let column = |e: &Expr| if let Expr::Column(name) = e { Some(name.to_string()) } else { None };
-    expr.into_iter().filter_map(column).collect()
-}
-
-/// What polars says of an expression, in our words.
-fn refused(doing: &str, frame: &DataFrame, e: PolarsError) -> Error {
-    let said = e.to_string();
-    let error = Error::io(doing, e).kind(Kind::Invalid);
-    let between = |start: &str| said.split_once(start)?.1.split_once('\'').map(|(name, _)| name);
-    if let Some(name) = between("unsupported function '") {
-        let near = nearest::nearest(name, keywords::all_functions());
-        return error.found(format!("a function '{name}', which is not known")).advice(
-            near.map_or("The functions are those of polars's SQL".into(), |n| {
-                format!("Did you mean {n}?")
-            }),
-        );
-    }
-    let columns: Vec<&str> = names(frame).take(12).collect();
-    let first = said.lines().next().unwrap_or_default().to_owned();
-    error.expected("an expression of SQL, as in a > 5 AND layer = 'L1'").found(first).advice(
-        format!(
-            "Texts stand in single quotes, names with spaces in double ones. Columns: {}",
-            columns.join(", ")
-        ),
-    )
 }

@@ -339,3 +339,24 @@ pub fn texts(column: &Column) -> Result<Vec<Option<String>>> {
     let cast = column.cast(&DataType::String).map_err(failed)?;
     Ok(cast.str().map_err(failed)?.iter().map(|v| v.map(str::to_owned)).collect())
 }
+
+/// The groups of a column as texts: texts, categories, booleans and whole numbers. Missing values
+/// and NaN become `None`.
+///
+/// # Errors
+/// Numbers that are not whole measure something; each would be a group of its own.
+pub fn labels(column: &Column) -> Result<Vec<Option<String>>> {
+    if !column.dtype().is_float() {
+        return texts(column);
+    }
+    let values = numbers(column)?;
+    if let Some(v) = values.iter().find(|v| !v.is_nan() && v.fract() != 0.0) {
+        return Err(Error::new(format!("reading column '{}' as groups", column.name()))
+            .expected("texts, categories, booleans or whole numbers")
+            .found(format!("{v}"))
+            .advice(
+                "Make groups of it first: table.with_column(\"high\", \"x > 0.5\")[\"high\"]",
+            ));
+    }
+    Ok(values.into_iter().map(|v| (!v.is_nan()).then(|| format!("{v}"))).collect())
+}

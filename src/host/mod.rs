@@ -74,6 +74,8 @@ pub enum Exit {
     Usage,
     /// The user stopped it.
     Interrupted,
+    /// The script chose it.
+    Asked(u8),
 }
 
 impl Exit {
@@ -83,6 +85,7 @@ impl Exit {
             Self::Failure => 1,
             Self::Usage => 2,
             Self::Interrupted => 130,
+            Self::Asked(code) => code.into(),
         }
     }
 }

@@ -30,7 +30,7 @@ pub fn run(script: &Path, arguments: &[String]) -> Exit {
     }
     terminal::install();
     match signals::while_running(|| session.eval(&text, &name)) {
-        Ok(_) => Exit::Success,
+        Ok(_) => session.take_ended().map_or(Exit::Success, Exit::Asked),
         Err(e) => fail(&e, &session),
     }
 }

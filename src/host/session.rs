@@ -28,7 +28,8 @@ pub struct Said {
 /// What a cell asks of whoever carries the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    Quit,
+    /// The session is to end, with this exit code.
+    Quit(u8),
     /// The text belongs into the next cell, for the user to look at and run.
     NextInput(String),
 }
@@ -123,7 +124,10 @@ impl Session {
     /// behind the user's back.
     pub fn quietly(&mut self, text: &str) -> Said {
         let said = self.guarded(|session| match Cell::parse(text) {
-            Cell::Code(code) => session.interpreter.eval(code, "[silent]").into(),
+            Cell::Code(code) => {
+                let outcome = session.interpreter.eval(code, "[silent]");
+                session.with_effect(outcome)
+            }
             _ => session.say(text),
         });
         self.learn();
@@ -170,6 +174,11 @@ impl Session {
     /// What failed and where. Variables keep what they held at that moment.
     pub fn eval(&mut self, text: &str, name: &str) -> Result<Outcome, Failure> {
         self.interpreter.eval(text, name)
+    }
+
+    /// The exit code, where the last text called `exit`.
+    pub fn take_ended(&self) -> Option<u8> {
+        self.interpreter.take_ended()
     }
 
     /// Keeps a journal on disk from now on; see [`super::journal`].
@@ -269,7 +278,12 @@ impl Session {
 
     /// Runs code of the language as the present cell.
     pub(super) fn code(&mut self, code: &str) -> Said {
-        self.interpreter.cell(code, self.count).into()
+        let outcome = self.interpreter.cell(code, self.count);
+        self.with_effect(outcome)
+    }
+
+    fn with_effect(&self, outcome: Result<Outcome, Failure>) -> Said {
+        Said { outcome, effect: self.interpreter.take_ended().map(Effect::Quit) }
     }
 
     /// Whether there is a variable of that name.

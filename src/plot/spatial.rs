@@ -12,6 +12,7 @@ use super::figure::{Body, Figure, Fill, Map, Picture};
 use super::map::view;
 use super::spots::{Colours, numbers, usual_diameter};
 use crate::base::{Error, Kind, Result, nearest};
+use crate::data::table::labels;
 use crate::data::{Coordinates, Dataset, TissueImage, Unit, keys};
 
 /// More groups than this are identifiers, not groups.
@@ -177,7 +178,7 @@ fn fill(ds: &Dataset, config: &SpatialConfig) -> Result<Fill> {
     let column = ds.obs().has(name);
     let gene = ds.var().index().iter().position(|g| g == name);
     if column && (config.groups || ds.obs().is_groups(name)) {
-        return groups(ds.obs().text(name)?, config);
+        return groups(labels(ds.obs().column(name)?)?, config);
     }
     let (label, values) = match (column, gene) {
         (true, _) => (with_unit(name), ds.obs().f64(name)?),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rhai::plugin::*;
-use rhai::{Dynamic, Engine, FLOAT, ImmutableString};
+use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, ImmutableString};
 
 use super::convert::Outcome;
 use super::interpreter::State;
@@ -68,6 +68,20 @@ fn row(context: &NativeCallContext<'_>, mut values: Vec<Dynamic>) -> String {
 fn show(context: &NativeCallContext<'_>, value: Dynamic, id: Option<&str>, update: bool) {
     let bundle = shown::show(context.engine(), value);
     say(context, Output::Display { bundle, id: id.map(str::to_owned), update });
+}
+
+fn end(context: &NativeCallContext<'_>, code: &Dynamic) -> Outcome<()> {
+    let small = code.as_int().ok().and_then(|c| u8::try_from(c).ok());
+    let code = small.ok_or_else(|| {
+        Error::new("ending the script")
+            .expected("an exit code from 0 to 255")
+            .found(code.to_string())
+            .advice("To end with a message, throw it: throw \"no spot is left\"")
+    })?;
+    if let Some(state) = context.tag().and_then(|t| t.read_lock::<Rc<State>>()) {
+        state.ended.set(Some(code));
+    }
+    Err(EvalAltResult::Exit(Dynamic::UNIT, context.call_position()).into())
 }
 
 fn wait(seconds: FLOAT) -> crate::base::Result<()> {
@@ -223,6 +237,27 @@ pub(super) mod functions {
         let _ = doc;
         let state = context.tag().and_then(|t| t.read_lock::<Rc<State>>());
         state.and_then(|s| s.given(name)).unwrap_or(default)
+    }
+
+    /// Ends the script, and `spatia run` with that exit code, from 0 to 255: 0 says that all went
+    /// well. In the REPL, a notebook or a kernel it ends the session, as `:quit` does.
+    ///
+    /// ```rhai
+    /// fn refuse() { eprint("no spot is left"); exit(3) }
+    /// ```
+    #[rhai_fn(name = "exit", return_raw)]
+    pub fn exit_with(context: NativeCallContext<'_>, code: Dynamic) -> Outcome<()> {
+        end(&context, &code)
+    }
+
+    /// Ends the script with the exit code 0.
+    ///
+    /// ```rhai
+    /// fn done() { exit() }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn exit(context: NativeCallContext<'_>) -> Outcome<()> {
+        end(&context, &Dynamic::from_int(0))
     }
 
     /// Waits; an interrupt ends it at once.

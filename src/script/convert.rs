@@ -71,7 +71,7 @@ pub(super) fn texts(values: Array, what: &str) -> Result<Vec<String>> {
 
 /// Groups, one a row, from a column, a tensor or an array.
 pub(super) fn groups(value: &Dynamic, what: &str) -> Result<Vec<Option<String>>> {
-    table::texts(&column(value, what)?)
+    table::labels(&column(value, what)?)
 }
 
 /// A column from a column, a tensor [N] or an array of numbers, texts or booleans, `()` where a

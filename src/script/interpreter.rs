@@ -6,7 +6,7 @@ mod held;
 mod names;
 mod timing;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -71,6 +71,8 @@ pub(super) struct State {
     caught: RefCell<BTreeSet<String>>,
     /// What the language offers, for messages; made when the first is.
     pub ways: OnceCell<Vec<Way>>,
+    /// The exit code with which a script has ended itself.
+    pub ended: Cell<Option<u8>>,
     watch: Watch,
 }
 
@@ -89,6 +91,7 @@ impl State {
             functions: RefCell::default(),
             caught: RefCell::default(),
             ways: OnceCell::new(),
+            ended: Cell::default(),
             watch: Watch::default(),
         }
     }
@@ -270,6 +273,7 @@ impl Interpreter {
     }
 
     fn value(&mut self, text: &str, name: &str) -> Result<Option<Dynamic>, Failure> {
+        self.state.ended.take();
         let ast = self.compile(text, name)?;
         self.state.modules.renew(&self.engine, &mut self.global, &self.state);
         self.state.watch.begin();
@@ -277,6 +281,11 @@ impl Interpreter {
         self.tidy();
         let value = value.map_err(|e| Failure::new(&e, name, &self.world()))?;
         Ok((!value.is_unit() && !source::is_quiet(text)).then_some(value))
+    }
+
+    /// The exit code, where the last text called `exit`.
+    pub fn take_ended(&self) -> Option<u8> {
+        self.state.ended.take()
     }
 
     /// Keeps the text of a source that is of another language, for messages.

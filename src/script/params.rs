@@ -80,9 +80,9 @@ impl Signature {
             let param = self.find(name)?;
             let text = match inline {
                 Some(v) => v,
-                None if param.default.is_boolean() => rest
-                    .next_if(|v| matches!(v.as_str(), "true" | "false"))
-                    .map_or("true", String::as_str),
+                None if param.default.is_boolean() => {
+                    rest.next_if(|v| !v.starts_with("--")).map_or("true", String::as_str)
+                }
                 None => rest.next_if(|v| !v.starts_with("--")).ok_or_else(|| {
                     Error::new(format!("reading --{name}"))
                         .expected(format!("a value ({})", param.type_name()))
@@ -98,7 +98,10 @@ impl Signature {
         for p in &self.params {
             if p.default.is_null() && !given.contains_key(&p.name) {
                 return Err(Error::new(format!("reading --{}", p.name))
-                    .expected(format!("a value: {}", p.doc))
+                    .expected(match p.doc.as_str() {
+                        "" => "a value".into(),
+                        doc => format!("a value: {doc}"),
+                    })
                     .found("none")
                     .advice("See --help for all parameters"));
             }

@@ -39,7 +39,7 @@ pub(super) mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn auroc(scores: Dynamic, marks: Dynamic) -> Outcome<f64> {
-        let marks: Vec<bool> = numbers(&marks, "marks")?.into_iter().map(|m| m > 0.0).collect();
+        let marks = score::marks(&numbers(&marks, "marks")?)?;
         Ok(score::auroc(&numbers(&scores, "scores")?, &marks)?)
     }
 }

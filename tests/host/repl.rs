@@ -61,6 +61,8 @@ fn words_that_end_a_session() {
         let out = piped(&format!("{word}\nprint(2)\n"));
         assert_eq!((text(&out.stdout), out.status.code()), (String::new(), Some(0)), "{word}");
     }
+    let out = piped("if 2 > 1 { exit(3) }\nprint(2)\n");
+    assert_eq!((text(&out.stdout), out.status.code()), (String::new(), Some(3)));
     let out = piped("let quit = 3\nquit\n");
     assert_eq!(text(&out.stdout), "3\n");
 }

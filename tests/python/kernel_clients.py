@@ -18,6 +18,7 @@ import nbclient
 import nbformat
 import pexpect
 import wcwidth
+import zmq
 from kernels import NBCLIENT, PATIENCE, Kernel, home, silent, wait
 
 RESTARTS = 20 if os.environ.get("SPATIA_LOAD") == "1" else 4
@@ -233,6 +234,27 @@ class Load(OneKernel):
         for client, n, message in asked:
             ran = self.kernel.finish(message, client)
             self.assertEqual((ran.text(), ran.result), (f"{n}\n", str(n * 2)))
+
+    def test_a_client_that_stops_reading_does_not_stop_the_others(self):
+        deaf = zmq.Context.instance().socket(zmq.SUB)
+        self.addCleanup(deaf.close, linger=0)
+        deaf.set(zmq.RCVHWM, 1)
+        deaf.set(zmq.RCVBUF, 4096)
+        deaf.set(zmq.SUBSCRIBE, b"")
+        events = deaf.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        deaf.connect(f"tcp://127.0.0.1:{self.kernel.client.iopub_port}")
+        # The welcome: it is sent everything from now on.
+        self.assertTrue(deaf.poll(1000 * PATIENCE))
+        ran = self.kernel.run("""
+            let line = ""; line.pad(100000, "x");
+            for i in 0..300 { print(`${i} ${line}`) }
+        """)
+        self.assertEqual([line.split()[0] for line in ran.text().splitlines()], [str(i) for i in range(300)])
+        self.assertEqual(self.kernel.run("1 + 1").result, "2")
+        # It learns that it was hung up on where it reads on.
+        while not events.poll(0):
+            self.assertTrue(deaf.poll(1000 * PATIENCE))
+            deaf.recv_multipart()
 
     def test_restarts(self):
         with Kernel() as kernel:

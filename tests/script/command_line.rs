@@ -48,6 +48,24 @@ fn parameters_are_read_in_every_form() {
 }
 
 #[test]
+fn a_script_chooses_its_exit_code() {
+    for (end, code, said) in [
+        ("exit()", 0, ""),
+        ("exit(3)", 3, ""),
+        ("fn refuse() { try { exit(255) } catch { print(\"caught\") } }\nrefuse()", 255, ""),
+        ("exit(256)", 1, "an exit code from 0 to 255, found 256"),
+        ("exit(\"no spots\")", 1, "throw it"),
+        ("throw \"no spots\"", 1, "no spots"),
+    ] {
+        let (_keep, path) = script(&format!("{end}\nprint(\"went on\")\n"));
+        let out = spatia(&["run", path.to_str().unwrap()]);
+        let (printed, errors) = (text(&out.stdout), text(&out.stderr));
+        assert_eq!((printed.as_str(), out.status.code()), ("", Some(code)), "{end}: {errors}");
+        assert!(errors.contains(said) && errors.is_empty() == said.is_empty(), "{end}: {errors}");
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_refused_before_anything_runs() {
     let (_keep, path) = script(&format!("print(\"ran\")\n{GREETING}"));
     let path = path.to_str().unwrap();
@@ -57,6 +75,7 @@ fn what_does_not_fit_is_refused_before_anything_runs() {
         (&["--who", "--loud"], "a value"),
         (&["--who", "you", "--tims", "3"], "Did you mean 'times'"),
         (&["--who", "you", "--times", "3.5"], "integer"),
+        (&["--who", "you", "--loud", "maybe"], "true|false"),
         (&["--who", "you", "--times", "three"], "integer"),
         (&["--who", "you", "--scale", "wide"], "number"),
         (&["--who", "you", "--loud=maybe"], "true|false"),

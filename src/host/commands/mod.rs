@@ -106,7 +106,7 @@ pub const COMMANDS: &[Command] = &[
     entry("quit", "", "Ends the session; exit and Ctrl-D do too", whole::quit),
     entry("dep", "CRATE = VERSION", "A crate for Rust cells, as in Cargo.toml", rust),
     entry("show_deps", "", "The crates of Rust cells", rust),
-    entry("opt", "[0|1|2]", "How far Rust cells are optimised", rust),
+    entry("opt", "[0|1|2|3]", "How far Rust cells are optimised", rust),
     entry("fmt", "[FORMAT]", "How Rust cells show their last value", rust),
     entry("types", "", "Whether Rust cells show types, on or off", rust),
     entry("efmt", "[FORMAT]", "How Rust cells show errors that ? returns", rust),

@@ -54,7 +54,7 @@ pub fn restart(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> 
 
 pub fn quit(_session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
     alone(call)?;
-    Ok(Said::effect(Effect::Quit))
+    Ok(Said::effect(Effect::Quit(0)))
 }
 
 /// Refuses what stands behind a command that forgets all: it may be meant for one variable.

@@ -73,7 +73,7 @@ fn run(kernel: &Kernel, session: &mut Session, request: &Arc<Message>) -> Done {
     let said = if stored { session.cell(code) } else { session.quietly(code) };
     kernel.outlet.drain();
     let (quit, next) = match said.effect {
-        Some(Effect::Quit) => (true, None),
+        Some(Effect::Quit(_)) => (true, None),
         Some(Effect::NextInput(text)) => (false, Some(text)),
         None => (false, None),
     };

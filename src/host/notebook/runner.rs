@@ -115,9 +115,9 @@ impl Runner {
                 if let Some(bundle) = value {
                     self.page.put(Piece::Result { bundle, count });
                 }
-                if effect == Some(Effect::Quit) {
+                if let Some(Effect::Quit(code)) = effect {
                     self.log.say("      the cell asked to quit: those behind it do not run");
-                    return Verdict::Stop(Exit::Success);
+                    return Verdict::Stop(Exit::Asked(code));
                 }
                 Verdict::Next
             }

@@ -112,7 +112,7 @@ impl Repl {
             }
             self.history.keep(&mut self.editor, &text);
             match evaluate(&mut self.session, &self.console, &text).effect {
-                Some(Effect::Quit) => break,
+                Some(Effect::Quit(code)) => return Ok(Exit::Asked(code)),
                 Some(Effect::NextInput(text)) => self.next = text,
                 None => {}
             }

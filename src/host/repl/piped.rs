@@ -23,10 +23,12 @@ pub fn run(mut session: Session, console: &console::Terminal) -> Exit {
         let cell = cell.trim_end();
         if !cell.is_empty() {
             let said = evaluate(&mut session, console, cell);
+            if let Some(Effect::Quit(code)) = said.effect {
+                return Exit::Asked(code);
+            }
             match said.outcome {
                 Err(e) if e.kind == Kind::Interrupted => return Exit::Interrupted,
                 Err(_) => return Exit::Failure,
-                Ok(_) if said.effect == Some(Effect::Quit) => return Exit::Success,
                 Ok(_) => {}
             }
         }

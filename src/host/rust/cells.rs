@@ -174,6 +174,11 @@ impl Cells {
         name: &str,
         rest: &str,
     ) -> std::result::Result<Option<Bundle>, Failure> {
+        // evcxr takes any digit, and rustc refuses it in a later cell.
+        if name == "opt" && !["", "0", "1", "2", "3"].contains(&rest) {
+            let error = Error::new("reading the level of optimisation").expected("0, 1, 2 or 3");
+            return Err(error.found(format!("'{rest}'")).into());
+        }
         let line = format!(":{name} {rest}");
         let line = line.trim();
         let ran = self.execute(console, line);

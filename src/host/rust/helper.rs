@@ -322,7 +322,12 @@ fn trouble(error: evcxr::Error) -> Trouble {
         }
         // What the code had printed stands before it.
         evcxr::Error::SubprocessTerminated(text) => {
-            Trouble::Lost(text.lines().last().unwrap_or_default().to_owned())
+            let end = text.lines().last().unwrap_or_default();
+            let cause = match end.contains("SIGSEGV") {
+                true => ", as a recursion without end and unsafe code do",
+                false => "",
+            };
+            Trouble::Lost(format!("{end}{cause}"))
         }
         other => Trouble::Other(other.to_string()),
     }
