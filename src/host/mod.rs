@@ -3,12 +3,14 @@
 //! Imports `base` and `script`.
 
 mod calls;
+mod capture;
 pub mod cell;
 mod commands;
 pub mod complete;
 pub mod console;
 mod cursor;
 pub mod definitions;
+pub mod flow;
 pub mod info;
 pub mod inspect;
 pub mod journal;

@@ -51,6 +51,27 @@ fn display(mime: &str, content: Value) -> Output {
 }
 
 #[test]
+fn nothing_overtakes_text_that_looks_like_the_start_of_a_block() {
+    use spatia::host::flow::Flow;
+    let mut flow = Flow::default();
+    let mut said = flow.script(Output::Stdout("DONE".into()));
+    said.extend(flow.script(Output::Clear { wait: true }));
+    said.extend(flow.script(Output::Stdout("EVCXR_BEGIN_CONTENT text/html\n<b>".into())));
+    said.extend(flow.script(Output::Stderr("aside".into())));
+    said.extend(flow.script(Output::Stdout("</b>\nEVCXR_END_CONTENT\n".into())));
+    said.extend(flow.end());
+    let kinds: Vec<String> = said
+        .iter()
+        .map(|o| match o {
+            Output::Stdout(t) | Output::Stderr(t) => t.clone(),
+            Output::Display { bundle, .. } => bundle.data["text/html"].to_string(),
+            Output::Clear { .. } => "clear".into(),
+        })
+        .collect();
+    assert_eq!(kinds, ["DON", "E", "clear", "aside", "\"<b></b>\""]);
+}
+
+#[test]
 fn content_between_the_markers_is_displayed_and_the_rest_is_text() {
     let stream = "a\nEVCXR_BEGIN_CONTENT text/html\n<b>\u{1f600}</b>\nmore\nEVCXR_END_CONTENT\nb\r\
         EVCXR_BEGIN_CONTENT image/png\niVBORw0K\nGgo=\nEVCXR_END_CONTENT\n\

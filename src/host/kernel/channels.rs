@@ -11,10 +11,10 @@ use tokio::sync::Mutex;
 use zeromq::{SocketRecv as _, SocketSend as _};
 
 use super::answer::answer;
-use super::capture::Log;
 use super::execute::Waiting;
 use super::message::{self, Message, failed};
 use super::{Kernel, Work};
+use crate::host::capture::Log;
 
 /// The way back of a channel.
 pub struct Replies {

@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 use zeromq::{Socket as _, SocketEvent};
 
-use super::capture::Log;
 use super::message::{self, Message};
 use super::stuck;
+use crate::host::capture::Log;
 
 /// Messages that may wait before whoever writes output has to wait, too.
 const BACKLOG: usize = 1_000;

@@ -4,10 +4,9 @@
 //! by tokio on threads of their own, so that completion, inspection, history and interrupts are
 //! answered while a cell runs. `message` is what goes over the wire, `connection` the sockets,
 //! `channels` the loops that serve them, `answer` and `execute` the requests, `turn` the order of
-//! cells and their interrupts; `outlet`, `capture` and `iopub` carry output, `stdin` questions.
+//! cells and their interrupts; `outlet` and `iopub` carry output, `stdin` questions.
 
 mod answer;
-pub(super) mod capture;
 mod channels;
 mod connection;
 pub(super) mod execute;
@@ -30,7 +29,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::runtime::{Handle, Runtime};
 
-use self::capture::Log;
 use self::channels::Replies;
 use self::connection::Sockets;
 use self::execute::Waiting;
@@ -39,6 +37,7 @@ use self::iopub::IoPub;
 use self::outlet::Outlet;
 use self::stdin::Stdin;
 use self::turn::Turn;
+use super::capture::{self, Log};
 use super::journal::Carrier;
 use super::live::Live;
 use super::session::Names;

@@ -1,17 +1,15 @@
-//! Everything a cell says, in one order: prints and displays of the script, and what native code
-//! writes to the process's standard output and error. Text is gathered for a moment, so that
-//! 100,000 prints are not 100,000 messages.
+//! What cells say, on its way to the clients. Text is gathered for a moment, so that 100,000 prints
+//! are not 100,000 messages.
 
-use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::capture::{self, Pipe};
 use super::iopub::IoPub;
 use super::message::Message;
-use crate::host::rust::content::Content;
+use crate::host::capture::{self, Pipe};
+use crate::host::flow::Flow;
 use crate::script::{Bundle, Output};
 
 /// How long text may wait for more.
@@ -31,9 +29,7 @@ pub struct Outlet {
 struct State {
     /// What the outputs belong to: the present cell, or the last one.
     parent: Option<Arc<Message>>,
-    pipes: [Pipe; 2],
-    /// Finds what evcxr's convention marks as rich content in the standard output.
-    content: Content,
+    flow: Flow,
     /// Text of one stream that is not yet sent.
     text: String,
     stream: Stream,
@@ -58,8 +54,8 @@ impl Outlet {
     /// An outlet with its two threads: one reads the pipes, one sends text that has waited.
     pub fn new(iopub: IoPub, pipes: [Pipe; 2]) -> Arc<Self> {
         let descriptors = [pipes[0].descriptor(), pipes[1].descriptor()];
-        let (content, text) = (Content::default(), String::new());
-        let state = State { parent: None, pipes, content, text, stream: Stream::Stdout };
+        let (flow, text) = (Flow::of(pipes), String::new());
+        let state = State { parent: None, flow, text, stream: Stream::Stdout };
         let outlet = Arc::new(Self { iopub, state: state.into(), gathering: Condvar::new() });
         let reader = outlet.clone();
         std::thread::spawn(move || {
@@ -85,7 +81,8 @@ impl Outlet {
         self.iopub.room();
         let mut state = self.state();
         self.pump(&mut state);
-        self.put(&mut state, output);
+        let outputs = state.flow.script(output);
+        self.pass(&mut state, outputs);
     }
 
     /// What is said from now on belongs to `parent`.
@@ -96,17 +93,9 @@ impl Outlet {
 
     /// Sends everything that was said or written so far.
     pub fn drain(&self) {
-        // Rust's own buffer, which keeps back a line without its end.
-        std::io::stdout().flush().ok();
         let mut state = self.state();
-        self.pump(&mut state);
-        let [out, err] = &mut state.pipes;
-        let (out, err) = (out.rest(), err.rest());
-        self.put(&mut state, Output::Stdout(out));
-        for output in std::mem::take(&mut state.content).finish() {
-            self.pass(&mut state, output);
-        }
-        self.put(&mut state, Output::Stderr(err));
+        let rest = state.flow.end();
+        self.pass(&mut state, rest);
         self.send(&mut state);
     }
 
@@ -122,36 +111,28 @@ impl Outlet {
 
     /// Takes what native code has written.
     fn pump(&self, state: &mut State) {
-        let [out, err] = &mut state.pipes;
-        let (out, err) = (out.take(), err.take());
-        self.put(state, Output::Stdout(out));
-        self.put(state, Output::Stderr(err));
+        let native = state.flow.native();
+        self.pass(state, native);
     }
 
-    /// The one place that all output passes through.
-    fn put(&self, state: &mut State, output: Output) {
-        match output {
-            Output::Stdout(text) => {
-                for output in state.content.push(&text) {
-                    self.pass(state, output);
+    fn pass(&self, state: &mut State, outputs: Vec<Output>) {
+        for output in outputs {
+            match output {
+                Output::Stdout(text) => self.gather(state, Stream::Stdout, &text),
+                Output::Stderr(text) => self.gather(state, Stream::Stderr, &text),
+                Output::Display { bundle, id, update } => {
+                    self.send(state);
+                    let kind = if update { "update_display_data" } else { "display_data" };
+                    self.iopub.say(kind, shown(bundle, id), state.parent.as_deref());
                 }
-            }
-            other => self.pass(state, other),
-        }
-    }
-
-    fn pass(&self, state: &mut State, output: Output) {
-        match output {
-            Output::Stdout(text) => self.gather(state, Stream::Stdout, &text),
-            Output::Stderr(text) => self.gather(state, Stream::Stderr, &text),
-            Output::Display { bundle, id, update } => {
-                self.send(state);
-                let kind = if update { "update_display_data" } else { "display_data" };
-                self.iopub.say(kind, shown(bundle, id), state.parent.as_deref());
-            }
-            Output::Clear { wait } => {
-                self.send(state);
-                self.iopub.say("clear_output", json!({ "wait": wait }), state.parent.as_deref());
+                Output::Clear { wait } => {
+                    self.send(state);
+                    self.iopub.say(
+                        "clear_output",
+                        json!({ "wait": wait }),
+                        state.parent.as_deref(),
+                    );
+                }
             }
         }
     }

@@ -9,9 +9,9 @@ use serde_json::json;
 use tokio::runtime::Handle;
 use zeromq::SocketRecv as _;
 
-use super::capture::Log;
 use super::message::{self, Message};
 use crate::base::{Error, Kind, Result, interrupt};
+use crate::host::capture::Log;
 
 /// How often an interrupt is looked for while the user thinks.
 const LOOK: Duration = Duration::from_millis(50);

@@ -1,6 +1,5 @@
 //! The outputs of a notebook that runs: the console of its session.
 
-use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -8,8 +7,8 @@ use serde_json::Value;
 use super::output::Piece;
 use super::progress::Log;
 use crate::base::{Error, Result};
-use crate::host::kernel::capture::{self, Pipe};
-use crate::host::rust::content::Content;
+use crate::host::capture::{self, Pipe};
+use crate::host::flow::Flow;
 use crate::script::{Bundle, Console, Output};
 
 /// The outputs of all cells so far. Those of other cells change, too: a display that has an id can
@@ -22,30 +21,25 @@ struct State {
     current: usize,
     /// `clear_output(true)` waits for the next output.
     clear: bool,
-    /// Rich output among what is printed, as evcxr marks it.
-    content: Content,
-    native: Option<Native>,
-}
-
-/// What native code writes to the process's standard output and error.
-struct Native {
-    pipes: [Pipe; 2],
-    /// Gets a copy of the latter: last words of a process that dies.
-    log: Log,
+    flow: Flow,
+    /// Gets a copy of what native code writes to standard error: last words of a process that dies.
+    log: Option<Log>,
 }
 
 impl Page {
     /// No outputs, for a notebook of `cells` cells.
     pub fn new(cells: usize) -> Self {
         let cells = (0..cells).map(|_| Vec::new()).collect();
-        let content = Content::default();
-        Self(Mutex::new(State { cells, current: 0, clear: false, content, native: None }))
+        let flow = Flow::default();
+        Self(Mutex::new(State { cells, current: 0, clear: false, flow, log: None }))
     }
 
     /// Takes what native code writes into the cells, too, for the rest of the process's life.
     pub fn listen(self: &Arc<Self>, pipes: [Pipe; 2], log: Log) {
         let descriptors = [pipes[0].descriptor(), pipes[1].descriptor()];
-        self.state().native = Some(Native { pipes, log });
+        let mut state = self.state();
+        (state.flow, state.log) = (Flow::of(pipes), Some(log));
+        drop(state);
         let page = self.clone();
         // A pipe that nobody empties would stop whoever writes.
         std::thread::spawn(move || {
@@ -63,21 +57,11 @@ impl Page {
         state.clear = false;
     }
 
-    /// The cell has ended: what it wrote is all there, open markers are text.
+    /// The cell has ended.
     pub fn end(&self) {
-        // Rust's own buffer, which keeps back a line without its end.
-        std::io::stdout().flush().ok();
         let mut state = self.state();
-        state.pump();
-        let (out, err) = match &mut state.native {
-            Some(Native { pipes: [out, err], .. }) => (out.rest(), err.rest()),
-            None => (String::new(), String::new()),
-        };
-        state.say(Output::Stdout(out));
-        for output in std::mem::take(&mut state.content).finish() {
-            state.pass(output);
-        }
-        state.say(Output::Stderr(err));
+        let rest = state.flow.end();
+        state.pass(rest);
     }
 
     /// Adds what a cell ended in.
@@ -104,7 +88,8 @@ impl Console for Page {
     fn output(&self, output: Output) {
         let mut state = self.state();
         state.pump();
-        state.say(output);
+        let outputs = state.flow.script(output);
+        state.pass(outputs);
     }
 
     fn input(&self, prompt: &str, _secret: bool) -> Result<String> {
@@ -116,39 +101,33 @@ impl Console for Page {
 }
 
 impl State {
+    /// Takes what native code has written.
     fn pump(&mut self) {
-        let Some(Native { pipes: [out, err], log }) = &mut self.native else { return };
-        let (out, err) = (out.take(), err.take());
-        log.copy(&err);
-        self.say(Output::Stdout(out));
-        self.say(Output::Stderr(err));
-    }
-
-    fn say(&mut self, output: Output) {
-        match output {
-            Output::Stdout(text) => {
-                for output in self.content.push(&text) {
-                    self.pass(output);
-                }
+        let native = self.flow.native();
+        for output in &native {
+            if let (Some(log), Output::Stderr(text)) = (&self.log, output) {
+                log.copy(text);
             }
-            other => self.pass(other),
         }
+        self.pass(native);
     }
 
-    fn pass(&mut self, output: Output) {
-        match output {
-            Output::Stdout(text) => self.stream("stdout", &text),
-            Output::Stderr(text) => self.stream("stderr", &text),
-            Output::Display { bundle, id, update } => {
-                if let Some(id) = &id {
-                    self.renew(id, &bundle);
+    fn pass(&mut self, outputs: Vec<Output>) {
+        for output in outputs {
+            match output {
+                Output::Stdout(text) => self.stream("stdout", &text),
+                Output::Stderr(text) => self.stream("stderr", &text),
+                Output::Display { bundle, id, update } => {
+                    if let Some(id) = &id {
+                        self.renew(id, &bundle);
+                    }
+                    if !update {
+                        self.put(Piece::Display { bundle, id });
+                    }
                 }
-                if !update {
-                    self.put(Piece::Display { bundle, id });
-                }
+                Output::Clear { wait: true } => self.clear = true,
+                Output::Clear { wait: false } => self.now().clear(),
             }
-            Output::Clear { wait: true } => self.clear = true,
-            Output::Clear { wait: false } => self.now().clear(),
         }
     }
 

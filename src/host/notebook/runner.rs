@@ -12,8 +12,10 @@ use super::output::Piece;
 use super::page::Page;
 use super::progress::{Log, Shown};
 use crate::base::{Error, Kind, Result, files, interrupt, progress};
+use crate::host::capture;
+use crate::host::cell::Cell;
 use crate::host::journal::glimpse;
-use crate::host::kernel::{capture, execute};
+use crate::host::kernel::execute;
 use crate::host::live::Live;
 use crate::host::session::{Effect, Said};
 use crate::host::{Exit, Session, signals};
@@ -112,7 +114,9 @@ impl Runner {
         match said {
             Said { outcome: Err(failure), .. } => self.failed(index, &failure, timed_out),
             Said { outcome: Ok(value), effect } => {
-                if let Some(bundle) = value {
+                // Documentation is to be read now, as in the kernel; it is no result of the notebook.
+                let asked = matches!(Cell::parse(code), Cell::Question { .. });
+                if let Some(bundle) = value.filter(|_| !asked) {
                     self.page.put(Piece::Result { bundle, count });
                 }
                 if let Some(Effect::Quit(code)) = effect {

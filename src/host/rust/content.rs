@@ -50,6 +50,15 @@ impl Content {
         out.0
     }
 
+    /// What is held back outside of a block, where something else is about to be shown.
+    pub fn release(&mut self) -> Vec<Output> {
+        let mut out = Outputs::default();
+        if self.block.is_none() {
+            out.text(&std::mem::take(&mut self.held));
+        }
+        out.0
+    }
+
     /// The end of the cell: an open block is given back as text.
     pub fn finish(&mut self) -> Vec<Output> {
         let mut out = Outputs::default();
