@@ -31,6 +31,9 @@ p.add_argument("--goal", type=float, default=0.5, help="seconds")
 a = p.parse_args()
 draw = random.Random(a.seed)
 LONG = 900
+# What Rust cells are compiled by stays where it is; the kernel gets a home of its own.
+for name, folder in [("RUSTUP_HOME", ".rustup"), ("CARGO_HOME", ".cargo")]:
+    os.environ.setdefault(name, str(Path.home() / folder))
 
 SETUP = f"""
 let ds = sim::tissue(#{{ spots: {a.large[0]}, genes: {a.large[1]}, seed: 1 }})

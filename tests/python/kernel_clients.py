@@ -242,6 +242,7 @@ class Load(OneKernel):
         deaf.set(zmq.RCVBUF, 4096)
         deaf.set(zmq.SUBSCRIBE, b"")
         events = deaf.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self.addCleanup(deaf.disable_monitor)
         deaf.connect(f"tcp://127.0.0.1:{self.kernel.client.iopub_port}")
         # The welcome: it is sent everything from now on.
         self.assertTrue(deaf.poll(1000 * PATIENCE))

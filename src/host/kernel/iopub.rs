@@ -157,17 +157,23 @@ impl Publisher {
     /// those alive come back. They may then see this message twice, but miss none.
     async fn send(&mut self, message: Message) {
         let mut again = message.clone();
-        match timeout(PATIENCE, self.socket.send(message)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(e)) => self.log.line(format_args!("publishing: {e}")),
-            Err(_) => {
+        let sent = {
+            let sending = self.socket.send(message);
+            tokio::pin!(sending);
+            let mut sent = timeout(PATIENCE, &mut sending).await.ok();
+            if sent.is_none() && stuck::hang_up(self.port) > 0 {
                 let took = PATIENCE.as_secs();
-                let found = stuck::hang_up(self.port) > 0;
-                let what = if found { "it is hung up on" } else { "all reconnect" };
-                self.log.line(format_args!("a client took nothing for {took} s; {what}"));
-                if !found {
-                    self.reconnect().await;
-                }
+                self.log.line(format_args!("a client took nothing for {took} s; it is hung up on"));
+                sent = timeout(PATIENCE, sending).await.ok();
+            }
+            sent
+        };
+        match sent {
+            Some(Ok(())) => {}
+            Some(Err(e)) => self.log.line(format_args!("publishing: {e}")),
+            None => {
+                self.log.line(format_args!("a client takes nothing; all reconnect"));
+                self.reconnect().await;
                 // Clients take a message of the same name for an attack.
                 again.header.msg_id = uuid::Uuid::new_v4().to_string();
                 timeout(PATIENCE, self.socket.send(again)).await.ok();
