@@ -135,6 +135,9 @@ pub fn exists(path: &Path) -> Result<()> {
     if path.exists() {
         return Ok(());
     }
+    if path.as_os_str().is_empty() {
+        return Err(Error::new("opening a file").expected("its path").found("an empty text"));
+    }
     let folder = parent(path);
     let mut names: Vec<String> = std::fs::read_dir(&folder)
         .map(|d| d.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect())

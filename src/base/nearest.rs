@@ -22,7 +22,7 @@ pub fn advice<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Strin
         .map(|k| format!("Did you mean '{k}'? "))
         .unwrap_or_default();
     if known.is_empty() {
-        return format!("{hint}There are none");
+        return "None is known yet".into();
     }
     let more =
         if known.len() > 12 { format!(", ... ({} in all)", known.len()) } else { String::new() };
