@@ -53,7 +53,7 @@ impl<'a> Kept<'a> {
         if let (Some(folder), Some(o)) = (folder, &others) {
             let last = o.files.iter().filter_map(|p| epoch_of(p)).max().unwrap_or(0);
             progress::note(format!(
-                "{} holds checkpoints of an earlier run, to epoch {last}: the first one of this run moves them to {}, its end removes them",
+                "{} holds checkpoints of another run, to epoch {last}: the first one of this run moves them to {}, its end removes them",
                 folder.display(),
                 o.aside.display()
             ));
@@ -105,7 +105,7 @@ impl<'a> Kept<'a> {
                 let own =
                     format!("Saved {0}. Go on with resume = \"{0}\" (--resume {0})", p.display());
                 match self.others.as_ref().filter(|_| self.aside) {
-                    Some(o) => format!("{own}. The earlier run is in {}", o.aside.display()),
+                    Some(o) => format!("{own}. What was there before is in {}", o.aside.display()),
                     None => own,
                 }
             }
