@@ -3,10 +3,11 @@
 //! The wish to stop is one for a whole process, so these run in a process of their own.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ndarray::Array2;
 use spatia::analysis::{self, GmmConfig, KmeansConfig, MoranConfig};
-use spatia::base::{Kind, Result, interrupt};
+use spatia::base::{Kind, Result, interrupt, progress};
 use spatia::batch::gvae::{self, DataConfig};
 use spatia::data::{ConcatConfig, Csr, Dataset, Matrix, Raw, concat, frame};
 use spatia::graph::{self, Graph, KnnConfig, RadiusConfig};
@@ -98,6 +99,21 @@ thread_local! {
 /// From here on looks are counted: what is made ready before is not to be stopped.
 fn begin() {
     interrupt::request_after(WANTED.get());
+}
+
+/// Wishes to stop as soon as so many epochs are over.
+struct StopAfter(u64);
+
+impl progress::Sink for StopAfter {
+    fn note(&self, _: &str) {}
+
+    fn step(&self, step: &progress::Step<'_>) {
+        if step.name == "training" && step.done == self.0 {
+            interrupt::request();
+        }
+    }
+
+    fn end(&self, _: &str) {}
 }
 
 type Write<'a> = &'a dyn Fn(&Path) -> Result<()>;
@@ -385,6 +401,19 @@ mod apart {
                 assert!(weights(&model(&ds)) == whole[0]);
             },
         );
+
+        // A wish that finds the run at its end takes nothing of it away.
+        progress::install(Some(Arc::new(StopAfter(2))));
+        let mut done = model(&ds);
+        train(&mut done, 2).unwrap();
+        interrupt::clear();
+        assert!(weights(&done) == whole[2]);
+        let training = TrainConfig { epochs: 9, kl_annealing_end: 1, ..TrainConfig::default() };
+        let options = Fit { training, ..Fit::default() };
+        let e = fit(&mut model(&ds), &ds, &graph, &options).unwrap_err().to_string();
+        interrupt::clear();
+        progress::install(None);
+        assert!(e.contains("The model is that of epoch 2 (the best was 1, which is lost)"), "{e}");
     }
 
     #[test]
