@@ -3,12 +3,13 @@
 //! The wish to stop is one for a whole process, so these run in a process of their own.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ndarray::Array2;
 use spatia::analysis::{self, GmmConfig, KmeansConfig, MoranConfig};
-use spatia::base::{Kind, Result, interrupt};
+use spatia::base::{Kind, Result, interrupt, progress};
 use spatia::batch::gvae::{self, DataConfig};
-use spatia::data::{ConcatConfig, Csr, Dataset, Matrix, concat, frame};
+use spatia::data::{ConcatConfig, Csr, Dataset, Matrix, Raw, concat, frame};
 use spatia::graph::{self, Graph, KnnConfig, RadiusConfig};
 use spatia::image::{Slide, ThumbnailConfig};
 use spatia::io;
@@ -43,6 +44,11 @@ fn files_are_the_old_or_the_new_ones() {
 #[test]
 fn models_are_those_of_whole_epochs_and_share_no_draws() {
     alone("interrupt::apart::training");
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on_to_the_same_bits_and_loses_no_earlier_one() {
+    alone("interrupt::apart::resuming");
 }
 
 #[test]
@@ -95,6 +101,21 @@ fn begin() {
     interrupt::request_after(WANTED.get());
 }
 
+/// Wishes to stop as soon as so many epochs are over.
+struct StopAfter(u64);
+
+impl progress::Sink for StopAfter {
+    fn note(&self, _: &str) {}
+
+    fn step(&self, step: &progress::Step<'_>) {
+        if step.name == "training" && step.done == self.0 {
+            interrupt::request();
+        }
+    }
+
+    fn end(&self, _: &str) {}
+}
+
 type Write<'a> = &'a dyn Fn(&Path) -> Result<()>;
 
 fn tissue() -> Dataset {
@@ -102,6 +123,8 @@ fn tissue() -> Dataset {
     let mut ds = sim::tissue(&config).unwrap();
     let graph = knn(&ds).unwrap();
     ds.set_obsp("near", graph.to_csr()).unwrap();
+    let raw = Raw::new(ds.x().clone(), ds.var().clone()).unwrap();
+    ds.set_raw(Some(raw)).unwrap();
     ds
 }
 
@@ -132,6 +155,9 @@ fn assert_same(name: &str, a: &Dataset, b: &Dataset) {
         assert!(a.frame().equals_missing(b.frame()), "{name}: {} {}", a.frame(), b.frame());
     }
     assert_eq!(format!("{:?}", a.uns()), format!("{:?}", b.uns()), "{name}");
+    let (a, b) = (a.raw().unwrap(), b.raw().unwrap());
+    assert!(a.x() == b.x() && a.varm == b.varm, "{name}: raw");
+    assert_eq!(a.var().index(), b.var().index(), "{name}: raw");
 }
 
 fn hvg(ds: &mut Dataset, flavor: HvgFlavor) -> Result<()> {
@@ -296,7 +322,7 @@ mod apart {
                 let slide = Slide::open(&folder.path().join("whole.png"))?;
                 slide.thumbnail(100, &ThumbnailConfig::default()).map(drop)
             }),
-            ("digest", &|| gvae::digest(&ready, &near).map(drop)),
+            ("fingerprint", &|| gvae::fingerprint(&ready, &near).map(drop)),
             ("extract", &|| network.extract(&ready, &near).map(drop)),
             ("reading h5ad", &|| io::read(&file).map(drop)),
         ];
@@ -373,6 +399,62 @@ mod apart {
                 assert!(weights(left) == whole[left.epoch as usize], "epoch {}", left.epoch);
                 // What was abandoned may still draw; a new model draws on its own.
                 assert!(weights(&model(&ds)) == whole[0]);
+            },
+        );
+
+        // A wish that finds the run at its end takes nothing of it away.
+        progress::install(Some(Arc::new(StopAfter(2))));
+        let mut done = model(&ds);
+        train(&mut done, 2).unwrap();
+        interrupt::clear();
+        assert!(weights(&done) == whole[2]);
+        let training = TrainConfig { epochs: 9, kl_annealing_end: 1, ..TrainConfig::default() };
+        let options = Fit { training, ..Fit::default() };
+        let e = fit(&mut model(&ds), &ds, &graph, &options).unwrap_err().to_string();
+        interrupt::clear();
+        progress::install(None);
+        assert!(e.contains("The model is that of epoch 2 (the best was 1, which is lost)"), "{e}");
+    }
+
+    #[test]
+    #[ignore = "run by a_run_that_was_stopped_goes_on_to_the_same_bits_and_loses_no_earlier_one"]
+    fn resuming() {
+        let mut ds = tissue();
+        let graph = gvae::prepare(&mut ds, &DataConfig::default(), None).unwrap();
+        let options = |epochs: u64, folder: &Path, resume: bool| {
+            let training =
+                TrainConfig { epochs, kl_annealing_end: 1, save_interval: 3, ..Default::default() };
+            let folder = Some(folder.to_owned());
+            Fit { training, resume: folder.clone().filter(|_| resume), checkpoints: folder }
+        };
+        let train = |model: &mut Model, options: &Fit| fit(model, &ds, &graph, options).map(drop);
+        let bytes = |path: &Path| std::fs::read(path).unwrap();
+        let earlier = tempfile::tempdir().unwrap();
+        let mut whole = model(&ds);
+        train(&mut whole, &options(5, earlier.path(), false)).unwrap();
+        let names = [3, 5].map(|epoch| format!("checkpoint_epoch_{epoch:04}.safetensors"));
+        stop_everywhere(
+            "training with checkpoints",
+            || {
+                let folder = tempfile::tempdir().unwrap();
+                for name in &names {
+                    std::fs::copy(earlier.path().join(name), folder.path().join(name)).unwrap();
+                }
+                let mut model = model(&ds);
+                begin();
+                let said = train(&mut model, &options(5, folder.path(), false));
+                ((folder, model.epoch), said)
+            },
+            |(folder, epoch)| {
+                let aside = folder.path().join("earlier");
+                let kept = if *epoch == 0 { folder.path() } else { &aside };
+                for name in &names {
+                    assert!(bytes(&kept.join(name)) == bytes(&earlier.path().join(name)), "{name}");
+                }
+                let mut resumed = model(&ds);
+                train(&mut resumed, &options(5, folder.path(), *epoch > 0)).unwrap();
+                assert_eq!(resumed.epoch, whole.epoch);
+                assert!(weights(&resumed) == weights(&whole), "stopped after epoch {epoch}");
             },
         );
     }

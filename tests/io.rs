@@ -519,15 +519,18 @@ fn npy_is_numpys_and_depends_on_the_values_only() {
     let out = folder();
     let (a, b, c) = (out.path().join("a.npy"), out.path().join("b.npy"), out.path().join("c.npy"));
     let m = Array2::from_shape_fn((5, 3), |(r, c)| r as f32 - c as f32 / 7.0);
-    io::npy::write2(&a, m.view()).unwrap();
+    io::npy::write(&a, m.view()).unwrap();
     // The same values, transposed in memory.
     let other = m.t().as_standard_layout().into_owned();
-    io::npy::write2(&b, other.t()).unwrap();
+    io::npy::write(&b, other.t()).unwrap();
     assert_eq!(std::fs::read(&a).unwrap(), std::fs::read(&b).unwrap());
     assert_eq!(io::npy::read2(&a).unwrap(), m);
-    io::npy::write1(&c, &[1.0, f32::MIN_POSITIVE]).unwrap();
+    io::npy::write(&c, ndarray::aview1(&[1.0, f32::MIN_POSITIVE])).unwrap();
     assert_eq!(io::npy::read1(&c).unwrap(), [1.0, f32::MIN_POSITIVE]);
     refused(io::npy::read1(&a), &["reading", "a.npy", "one axis"]);
+    io::npy::write(&c, ndarray::Array3::from_elem((2, 3, 4), 1.5).view()).unwrap();
+    let header = String::from_utf8_lossy(&std::fs::read(&c).unwrap()).into_owned();
+    assert!(header.contains("(2, 3, 4)"), "{header}");
     let bytes = std::fs::read(&a).unwrap();
     std::fs::write(&a, &bytes[..bytes.len() - 4]).unwrap();
     refused(io::npy::read2(&a), &["a.npy", "little-endian f32"]);

@@ -8,8 +8,12 @@ mod documentation;
 mod source;
 mod suite;
 
+use ndarray::{Array3, arr1, arr2};
+use spatia::data::Uns;
 use spatia::host::Session;
+use spatia::io;
 use spatia::script::Failure;
+use spatia::sim::{self, TissueConfig};
 
 /// A session whose prints are dropped.
 fn session() -> Session {
@@ -66,6 +70,64 @@ fn a_function_changes_an_object_behind_a_variable() {
         mark()
         ds.obs.names().contains(\"again\")";
     assert_eq!(shown(text).unwrap(), "true");
+}
+
+/// What files hold in `uns` comes with its shape and type; a picture is a tensor.
+#[test]
+fn arrays_of_uns_keep_their_shape() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.h5ad");
+    let mut ds = sim::tissue(&TissueConfig { spots: 30, genes: 10, ..Default::default() }).unwrap();
+    for (name, value) in [
+        ("ratio", Uns::Singles(arr1(&[0.5, 0.25]).into_dyn())),
+        ("affine", Uns::Floats(arr2(&[[1.0, 2.0], [3.0, 4.0]]).into_dyn())),
+        ("mask", Uns::Bytes(arr2(&[[0, 1], [255, 2]]).into_dyn())),
+        ("picture", Uns::Bytes(Array3::from_shape_fn((4, 2, 3), |(y, ..)| y as u8).into_dyn())),
+    ] {
+        ds.uns_mut().set(&[name], value);
+    }
+    io::h5ad::write(&ds, &path).unwrap();
+    let mut s = session();
+    s.eval(&format!("let uns = data::read(`{}`).uns", path.display()), "[1]").unwrap();
+    for (text, expected) in [
+        ("uns[\"ratio\"]", "[0.5, 0.25]"),
+        ("uns[\"affine\"]", "[[1.0, 2.0], [3.0, 4.0]]"),
+        ("uns[\"mask\"][1]", "[255, 2]"),
+        ("uns[\"picture\"].shape", "[4, 2, 3]"),
+        ("uns[\"picture\"][3][0].to_array()", "[3.0, 3.0, 3.0]"),
+    ] {
+        assert_eq!(s.eval(text, "[2]").unwrap().unwrap().plain(), expected, "{text}");
+    }
+    let npy = folder.path().join("picture.npy");
+    s.eval(&format!("uns[\"picture\"].save(`{}`)", npy.display()), "[3]").unwrap();
+    assert!(String::from_utf8_lossy(&std::fs::read(&npy).unwrap()).contains("(4, 2, 3)"));
+}
+
+/// Clusters in a file of pandas are floats where one of them is missing.
+#[test]
+fn known_labels_are_written_as_integers() {
+    let folder = tempfile::tempdir().unwrap();
+    for (labels, expected) in [
+        ("[1.0, 5.0, 0.0 / 0.0]", [1i64, 5, -1]),
+        ("[1, 5, ()]", [1, 5, -1]),
+        ("[\"b\", \"a\", ()]", [1, 0, -1]),
+    ] {
+        let text = format!(
+            "import \"gvae\" as gvae
+            let ds = sim::tissue(#{{ spots: 30, genes: 10, domains: 3 }})
+            let three = {labels}
+            let i = -1
+            ds.obs[\"layer\"] = ds.obs.index().map(|_| {{ i += 1; three[i % 3] }})
+            ds.obs[\"domain\"] = ds.obs[\"domain_true\"]
+            gvae::compare(ds, \"layer\", `{}`)",
+            folder.path().display()
+        );
+        session().eval(&text, "test.rhai").unwrap();
+        let bytes = std::fs::read(folder.path().join("true_labels.npy")).unwrap();
+        assert!(String::from_utf8_lossy(&bytes).contains("<i8"), "{labels}");
+        let values: Vec<u8> = expected.repeat(10).into_iter().flat_map(i64::to_le_bytes).collect();
+        assert!(bytes.ends_with(&values), "{labels}");
+    }
 }
 
 #[test]

@@ -185,6 +185,30 @@ fn resuming_on_other_data_or_other_judges_is_refused() {
 }
 
 #[test]
+fn resuming_on_another_x_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ds, graph) = tissue();
+    let first = Fit { checkpoints: Some(dir.path().into()), ..options(2) };
+    fit(&mut model(&ds, 5), &ds, &graph, &first).unwrap();
+    let resume = Fit { resume: Some(dir.path().into()), ..options(3) };
+    let mut unlogged = ds.clone();
+    let config = DataConfig { log_transform: false, ..DataConfig::default() };
+    let same = prepare(&mut unlogged, &config, None).unwrap();
+    let e = fit(&mut model(&ds, 5), &unlogged, &same, &resume).unwrap_err().to_string();
+    assert!(e.contains("the same X and totals") && e.contains("prepared in another way"), "{e}");
+
+    // A checkpoint of a version that did not record X: there is nothing to compare.
+    let path = dir.path().join("checkpoint_epoch_0002.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let name = b"input_digest";
+    let at = bytes.windows(name.len()).position(|w| w == name).unwrap();
+    bytes[at..at + name.len()].copy_from_slice(b"nobody_knows");
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(fit(&mut model(&ds, 5), &ds, &graph, &resume).unwrap().history.len(), 3);
+    assert!(Checkpoint::read(&path).unwrap().model("cpu").is_ok());
+}
+
+#[test]
 fn a_new_run_replaces_the_checkpoints_of_an_earlier_one() {
     let dir = tempfile::tempdir().unwrap();
     let (ds, graph) = tissue();
@@ -192,7 +216,46 @@ fn a_new_run_replaces_the_checkpoints_of_an_earlier_one() {
     fit(&mut model(&ds, 5), &ds, &graph, &here(9)).unwrap();
     fit(&mut model(&ds, 5), &ds, &graph, &here(5)).unwrap();
     assert_eq!(Checkpoint::read(dir.path()).unwrap().record.epoch, 5);
-    assert!(!dir.path().join("checkpoint_epoch_0008.safetensors").exists());
+    assert_eq!(
+        names(dir.path()),
+        ["checkpoint_epoch_0004.safetensors", "checkpoint_epoch_0005.safetensors"]
+    );
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// The latest checkpoint of a folder is what loading and resuming go by.
+#[test]
+fn a_resumed_run_leaves_no_later_checkpoints_of_another_course() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (ds, graph) = tissue();
+    let into = |folder: &Path, epochs| Fit { checkpoints: Some(folder.into()), ..options(epochs) };
+    for folder in [here.path(), there.path()] {
+        fit(&mut model(&ds, 5), &ds, &graph, &into(folder, 12)).unwrap();
+    }
+    let resume = Some(here.path().join("checkpoint_epoch_0004.safetensors"));
+    let mut wild = Fit { resume, ..into(here.path(), 12) };
+    wild.training.learning_rate = 1e25;
+    // Until a run has ended, nothing is lost.
+    fit(&mut model(&ds, 5), &ds, &graph, &wild).unwrap_err();
+    wild.training.save_interval = 1;
+    fit(&mut model(&ds, 5), &ds, &graph, &wild).unwrap_err();
+    let name = |epoch: u64| format!("checkpoint_epoch_{epoch:04}.safetensors");
+    assert_eq!(names(here.path()), [name(4), name(5), "earlier".into()]);
+    assert_eq!(names(&here.path().join("earlier")), [name(8), name(12)]);
+    wild.training = options(7).training;
+    fit(&mut model(&ds, 5), &ds, &graph, &wild).unwrap();
+    assert_eq!(names(here.path()), [name(4), name(7), "earlier".into()]);
+    // What it goes on from lies elsewhere, so nothing in the folder is its own.
+    wild.checkpoints = Some(there.path().into());
+    fit(&mut model(&ds, 5), &ds, &graph, &wild).unwrap();
+    assert_eq!(names(there.path()), [name(7)]);
 }
 
 #[test]
@@ -404,13 +467,13 @@ fn the_weights_of_a_checkpoint_work_in_pytorch_by_name() {
     let batch = m.batch(&ds, &graph).unwrap();
     let save = |name: &str, values: &[f32], columns: usize| {
         let a = ndarray::ArrayView2::from_shape((values.len() / columns, columns), values).unwrap();
-        npy::write2(&dir.path().join(name), a).unwrap();
+        npy::write(&dir.path().join(name), a).unwrap();
     };
     let flat = |t: &tch::Tensor| Vec::<f32>::try_from(t.reshape([-1])).unwrap();
     save("x.npy", &flat(&batch.x), ds.n_vars());
     save("image.npy", &flat(&batch.image), 12);
     save("latent.npy", &flat(&e.latent), 4);
-    npy::write1(&dir.path().join("kl.npy"), &flat(&e.kl)).unwrap();
+    npy::write(&dir.path().join("kl.npy"), ndarray::aview1(&flat(&e.kl))).unwrap();
     let floats = |v: &[u32]| v.iter().map(|&n| n as f32).collect::<Vec<_>>();
     save("source.npy", &floats(graph.sources()), 1);
     save("target.npy", &floats(graph.targets()), 1);

@@ -225,19 +225,40 @@ pub fn image_features(ds: &Dataset) -> Result<&Array2<f64>> {
     })
 }
 
-/// A fingerprint of what a model is trained on: counts, image features and edges. Resuming on
-/// other data is refused by it.
-pub fn digest(ds: &Dataset, graph: &Graph) -> Result<String> {
-    let mut hash = Sha256::new();
+/// A fingerprint of what a model is trained on, by which resuming on other data is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Of the counts, the image features and the edges.
+    pub data: String,
+    /// Of X and the totals of the spots, in which the preparation shows.
+    pub input: String,
+}
+
+/// The fingerprint of a prepared dataset and its graph.
+///
+/// # Errors
+/// No counts, no image features; an interrupt.
+pub fn fingerprint(ds: &Dataset, graph: &Graph) -> Result<Fingerprint> {
+    let mut data = Sha256::new();
     let counts = ds.counts()?.csr();
     let (indptr, indices, values) = counts.parts();
-    add(&mut hash, indptr, |v| (v as u64).to_le_bytes())?;
+    add(&mut data, indptr, |v| (v as u64).to_le_bytes())?;
     for numbers in [indices, graph.sources(), graph.targets()] {
-        add(&mut hash, numbers, u32::to_le_bytes)?;
+        add(&mut data, numbers, u32::to_le_bytes)?;
     }
-    add(&mut hash, values, f32::to_le_bytes)?;
-    image_features(ds)?.iter().for_each(|v| hash.update(v.to_le_bytes()));
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    add(&mut data, values, f32::to_le_bytes)?;
+    image_features(ds)?.iter().for_each(|v| data.update(v.to_le_bytes()));
+
+    let mut input = Sha256::new();
+    let x = ds.x().csr();
+    let (indptr, indices, values) = x.parts();
+    add(&mut input, indptr, |v| (v as u64).to_le_bytes())?;
+    add(&mut input, indices, u32::to_le_bytes)?;
+    add(&mut input, values, f32::to_le_bytes)?;
+    add(&mut input, &prep::library_totals(ds)?, f64::to_le_bytes)?;
+
+    let hex = |hash: Sha256| hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    Ok(Fingerprint { data: hex(data), input: hex(input) })
 }
 
 /// Adds the bytes of numbers to a hash.
@@ -254,12 +275,14 @@ fn add<T: Copy, const N: usize>(
 }
 
 /// What training on such a batch takes, in bytes: the [N,G] arrays that the decoder and the
-/// likelihood keep for the gradient, the messages of two attention layers, the weights three times.
+/// likelihood keep for the gradient, the messages of two attention layers, and the weights eight
+/// times: the model's, those of its passes and what these are set from, the gradient, Adam's two
+/// moments, the best epoch's and, for a moment, those of the one before.
 pub fn memory_needed(spots: usize, genes: usize, edges: usize, model: &GvaeConfig) -> u64 {
     const DENSE_ARRAYS: usize = 24;
     let (hidden, heads) = (model.hidden_dim as usize, model.num_heads as usize);
     let messages = 2 * 3 * (edges + spots) * heads * hidden;
-    let weights = 4 * (4 * genes * hidden + 9 * heads * hidden * hidden);
+    let weights = 8 * (4 * genes * hidden + 9 * heads * hidden * hidden);
     4 * (DENSE_ARRAYS * spots * genes + messages + 40 * spots * hidden + weights) as u64
 }
 

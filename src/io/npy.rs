@@ -6,28 +6,17 @@
 use std::io::Read;
 use std::path::Path;
 
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView, ArrayView1, ArrayView2, Dimension};
 use ndarray_npy::{ViewNpyExt, WriteNpyExt};
 
 use crate::base::{Error, Result, files};
 
-/// Writes a matrix, through a temporary file.
-///
-/// # Shapes
-/// Any [N,M].
+/// Writes an array of any shape, through a temporary file.
 ///
 /// # Errors
 /// A place that cannot be written.
-pub fn write2(path: &Path, values: ArrayView2<'_, f32>) -> Result<()> {
+pub fn write<D: Dimension>(path: &Path, values: ArrayView<'_, f32, D>) -> Result<()> {
     save(path, &values.as_standard_layout())
-}
-
-/// Writes a vector, through a temporary file.
-///
-/// # Errors
-/// A place that cannot be written.
-pub fn write1(path: &Path, values: &[f32]) -> Result<()> {
-    save(path, &ArrayView1::from(values))
 }
 
 /// Writes whole numbers as little-endian i64, through a temporary file.

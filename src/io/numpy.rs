@@ -74,7 +74,7 @@ pub fn write(path: &Path, m: &Matrix) -> Result<()> {
     match (end.as_str(), m) {
         ("npz", Matrix::Sparse(m)) => npz::write_sparse(path, m),
         ("npz", m) => npz::write_sparse(path, &m.to_csr()),
-        ("npy", Matrix::Dense(m)) => npy::write2(path, m.view()),
+        ("npy", Matrix::Dense(m)) => npy::write(path, m.view()),
         (end, _) => Err(Error::new(format!("writing {}", path.display()))
             .expected("the end .npz, or .npy for a dense matrix")
             .found(format!("a sparse matrix as .{end}"))

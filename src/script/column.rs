@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
+use ndarray::Array1;
 use polars::prelude::Column as Values;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic};
@@ -14,6 +15,19 @@ use super::tensor::Tensor;
 use crate::base::{Error, Result};
 use crate::data::table;
 use crate::io::npy;
+
+/// Values as the language has them, `()` where one is missing; a float that is missing is NaN.
+fn values(column: &Values) -> Result<Array> {
+    fn array<T: Into<Dynamic>>(values: Vec<Option<T>>) -> Array {
+        values.into_iter().map(|v| v.map_or(Dynamic::UNIT, Into::into)).collect()
+    }
+    Ok(match column.dtype() {
+        t if t.is_bool() => array(table::booleans(column)?),
+        t if t.is_integer() => array(table::integers(column)?),
+        t if t.is_float() => table::numbers(column)?.into_iter().map(Dynamic::from).collect(),
+        _ => array(table::texts(column)?),
+    })
+}
 
 /// A handle; the values are shared and never change.
 #[derive(Clone)]
@@ -26,10 +40,6 @@ impl Column {
     pub fn of_labels(name: &str, labels: &[usize]) -> Result<Self> {
         let names: Vec<Option<String>> = labels.iter().map(|k| Some(k.to_string())).collect();
         Ok(Self { values: table::categories(name, &names)? })
-    }
-
-    fn is_numeric(&self) -> bool {
-        self.values.dtype().is_primitive_numeric()
     }
 
     /// The groups in alphabetical order, without missing values.
@@ -66,7 +76,8 @@ pub(super) mod methods {
         c.values.len() as i64
     }
 
-    /// The value at a place, counted from 0; a number or a text, `()` where it is missing.
+    /// The value at a place, counted from 0: a number, a boolean or a text. A missing one is `()`,
+    /// in a column of floats NaN.
     ///
     /// ```rhai
     /// ds.obs["domain_true"][0].len()  // => 2
@@ -79,11 +90,7 @@ pub(super) mod methods {
                 .found(i.to_string())
         };
         let i = usize::try_from(i).ok().filter(|&i| i < c.values.len()).ok_or_else(outside)?;
-        let one = c.values.slice(i as i64, 1);
-        if c.is_numeric() {
-            return Ok(table::numbers(&one)?[0].into());
-        }
-        Ok(table::texts(&one)?.remove(0).map_or(Dynamic::UNIT, Dynamic::from))
+        Ok(values(&c.values.slice(i as i64, 1))?.remove(0))
     }
 
     /// The different values as texts, in alphabetical order, missing ones left out.
@@ -96,20 +103,16 @@ pub(super) mod methods {
         Ok(c.groups()?.into_iter().map(Dynamic::from).collect())
     }
 
-    /// The values as an array of numbers or texts; missing ones are NaN or `()`.
+    /// The values as an array of numbers, booleans or texts. Missing ones are `()`, in a column of
+    /// floats NaN.
     ///
     /// ```rhai
     /// ds.obs["domain_true"].to_array().len()   // => 60
+    /// ds.obs["discordant"].to_array().filter(|d| d).len() > 0   // => true
     /// ```
     #[rhai_fn(return_raw)]
     pub fn to_array(c: &mut Column) -> Outcome<Array> {
-        if c.is_numeric() {
-            return Ok(table::numbers(&c.values)?.into_iter().map(Dynamic::from).collect());
-        }
-        Ok(table::texts(&c.values)?
-            .into_iter()
-            .map(|t| t.map_or(Dynamic::UNIT, Dynamic::from))
-            .collect())
+        Ok(values(&c.values)?)
     }
 
     /// A numeric column as a tensor [N].
@@ -132,8 +135,8 @@ pub(super) mod methods {
         Ok(to_tensor(c)?.average())
     }
 
-    /// Writes an `.npy` file: numbers as 32-bit floats, groups as the place of their name in
-    /// `unique()`, and -1 where they are missing.
+    /// Writes an `.npy` file: floats in 32 bits, whole numbers in 64, and of groups the place of
+    /// their name in `unique()`. Where a whole number or a group is missing, -1 stands.
     ///
     /// ```rhai
     /// ds.obs["domain_true"].save("true_labels.npy")
@@ -141,10 +144,13 @@ pub(super) mod methods {
     #[rhai_fn(return_raw)]
     pub fn save(c: &mut Column, path: &str) -> Outcome<()> {
         let path = Path::new(path);
-        if c.is_numeric() {
-            let values: Vec<f32> =
-                table::numbers(&c.values)?.into_iter().map(|v| v as f32).collect();
-            return Ok(npy::write1(path, &values)?);
+        if c.values.dtype().is_float() {
+            let values = table::numbers(&c.values)?.into_iter().map(|v| v as f32);
+            return Ok(npy::write(path, Array1::from_iter(values).view())?);
+        }
+        if c.values.dtype().is_integer() {
+            let values = table::integers(&c.values)?.into_iter().map(|v| v.unwrap_or(-1));
+            return Ok(npy::write_integers(path, &values.collect::<Vec<_>>())?);
         }
         let names: Vec<String> = c.groups()?.into_iter().collect();
         let code = |t: Option<String>| {

@@ -74,20 +74,23 @@ pub(super) fn groups(value: &Dynamic, what: &str) -> Result<Vec<Option<String>>>
     table::labels(&column(value, what)?)
 }
 
-/// A column from a column, a tensor [N] or an array of numbers, texts or booleans, `()` where a
-/// value is missing.
+/// A column from a column, a tensor [N] or [N,1], or an array of numbers, texts or booleans, `()`
+/// where a value is missing.
 pub(super) fn column(value: &Dynamic, name: &str) -> Result<Values> {
     if let Some(c) = value.clone().try_cast::<Column>() {
         return Ok(c.values.with_name(name.into()));
-    }
-    if let Some(t) = value.clone().try_cast::<Tensor>() {
-        return Ok(Values::new(name.into(), t.vector()?));
     }
     let refuse = |found: String| {
         Error::new(format!("reading '{name}' as one value a row"))
             .expected("a column, a tensor [N], or an array of numbers, texts or booleans")
             .found(found)
     };
+    if let Some(t) = value.clone().try_cast::<Tensor>() {
+        return match t.size()[..] {
+            [_] | [_, 1] => Ok(Values::new(name.into(), t.vector()?)),
+            _ => Err(refuse(format!("a tensor of shape {:?}", t.size()))),
+        };
+    }
     let array = value.as_array_ref().map_err(|found| refuse(found.into()))?;
     let any = |is: fn(&Dynamic) -> bool| array.iter().any(is);
     let column = if any(Dynamic::is_bool) {
@@ -108,7 +111,7 @@ pub(super) fn number(value: &Dynamic) -> Option<f64> {
     value.as_float().or_else(|_| value.as_int().map(|i| i as f64)).ok()
 }
 
-fn is_text(value: &Dynamic) -> bool {
+pub(super) fn is_text(value: &Dynamic) -> bool {
     value.is_string() || value.is_char()
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::path::Path;
 
-use ndarray::{Array1, ArrayD};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
 
@@ -13,6 +12,7 @@ use super::dataset::Dataset;
 use super::shown;
 use super::table::Table;
 use super::tensor::Tensor;
+use super::uns;
 use super::values::Matrix;
 use crate::base::{Error, Kind, Result, nearest};
 use crate::data::{self, Uns, frame};
@@ -346,7 +346,8 @@ pub(super) mod tree {
         texts(t.names())
     }
 
-    /// The value of a name: a text, a number, an array, or a map to go on in.
+    /// The value of a name: a text, a number, an array (of rows where it has two axes, numbers of
+    /// more axes are a tensor), or a map to go on in.
     ///
     /// ```rhai
     /// ds.uns["spatial_unit"]          // => "um"
@@ -358,25 +359,16 @@ pub(super) mod tree {
         let node = ds.uns().get(&parts(&path)).ok_or_else(|| missing("uns", key, &t.names()))?;
         Ok(match node {
             Uns::Map(_) => Dynamic::from(Tree { ds: t.ds.clone(), path }),
-            Uns::Text(v) => v.clone().into(),
-            Uns::Int(v) => (*v).into(),
-            Uns::Float(v) => (*v).into(),
-            Uns::Bool(v) => (*v).into(),
-            Uns::Texts(a) => texts(a.iter().cloned()).into(),
-            Uns::Ints(a) => a.iter().map(|&v| Dynamic::from(v)).collect::<Array>().into(),
-            Uns::Floats(a) => a.iter().map(|&v| Dynamic::from(v)).collect::<Array>().into(),
-            Uns::Bools(a) => a.iter().map(|&v| Dynamic::from(v)).collect::<Array>().into(),
-            Uns::Table(table) => Dynamic::from(Table::new(table.frame().clone())),
-            Uns::Null => Dynamic::UNIT,
-            Uns::Singles(_) | Uns::Bytes(_) | Uns::Sparse(_) => node.to_string().into(),
+            node => uns::read(node),
         })
     }
 
-    /// Sets a value: a text, a number, a boolean, an array of texts or numbers, or a part of
-    /// another tree.
+    /// Sets a value: a text, a number, a boolean, an array of one of them or of equal rows of them,
+    /// a tensor, or a part of another tree.
     ///
     /// ```rhai
     /// ds.uns["spatial_unit"] = "px"
+    /// ds.uns["affine"] = [[0.5, 0.0, 10.0], [0.0, 0.5, 20.0], [0.0, 0.0, 1.0]]
     /// ```
     #[rhai_fn(index_set, return_raw)]
     pub fn set_value(t: &mut Tree, key: &str, value: Dynamic) -> Outcome<()> {
@@ -385,39 +377,10 @@ pub(super) mod tree {
             t.ds.edit().uns_mut().set(&parts(&t.at(key)), node);
             return Ok(());
         }
-        let node = match convert::json(value, "uns")? {
-            serde_json::Value::Null => Uns::Null,
-            serde_json::Value::Bool(v) => Uns::Bool(v),
-            serde_json::Value::String(v) => Uns::Text(v),
-            serde_json::Value::Number(v) if v.is_i64() => Uns::Int(v.as_i64().unwrap_or_default()),
-            serde_json::Value::Number(v) => Uns::Float(v.as_f64().unwrap_or_default()),
-            serde_json::Value::Array(values) if values.iter().all(serde_json::Value::is_string) => {
-                Uns::Texts(listed(values, |v| v.as_str().map(str::to_owned)))
-            }
-            serde_json::Value::Array(values) if values.iter().all(serde_json::Value::is_i64) => {
-                Uns::Ints(listed(values, |v| v.as_i64()))
-            }
-            serde_json::Value::Array(values) if values.iter().all(serde_json::Value::is_number) => {
-                Uns::Floats(listed(values, |v| v.as_f64()))
-            }
-            other => {
-                let e = Error::new(format!("setting uns[\"{key}\"]"));
-                let e =
-                    e.expected("a text, a number, a boolean, or an array of texts or of numbers");
-                return Err(e.found(other.to_string()).into());
-            }
-        };
-        let path = t.at(key);
-        t.ds.edit().uns_mut().set(&parts(&path), node);
+        let node = uns::write(&value, key)?;
+        t.ds.edit().uns_mut().set(&parts(&t.at(key)), node);
         Ok(())
     }
-}
-
-fn listed<T>(
-    values: Vec<serde_json::Value>,
-    read: impl Fn(&serde_json::Value) -> Option<T>,
-) -> ArrayD<T> {
-    Array1::from_iter(values.iter().filter_map(read)).into_dyn()
 }
 
 fn missing(slot: &str, name: &str, known: &[String]) -> Error {

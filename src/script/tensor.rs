@@ -197,19 +197,14 @@ pub(super) mod methods {
         Ok(Tensor::value(&t.0)?)
     }
 
-    /// Writes an `.npy` file of 32-bit floats, whole or not at all.
+    /// Writes an `.npy` file of 32-bit floats in the tensor's shape, whole or not at all.
     ///
     /// ```rhai
     /// ds.obsm["spatial"].save("spatial.npy")
     /// ```
     #[rhai_fn(return_raw)]
     pub fn save(t: &mut Tensor, path: &str) -> Outcome<()> {
-        let path = Path::new(path);
-        match t.0.dim() {
-            2 => npy::write2(path, t.matrix()?.mapv(|v| v as f32).view())?,
-            _ => npy::write1(path, &t.vector()?.into_iter().map(|v| v as f32).collect::<Vec<_>>())?,
-        }
-        Ok(())
+        Ok(npy::write(Path::new(path), t.array()?.view())?)
     }
 }
 

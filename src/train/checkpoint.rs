@@ -19,7 +19,8 @@ use super::adam::Adam;
 use super::config::TrainConfig;
 use super::fit::{Best, Epoch};
 use super::model::{Model, ModelOptions};
-use crate::base::{self, Error, Result, files};
+use crate::base::{self, Error, Result, files, progress};
+use crate::batch::gvae::Fingerprint;
 use crate::models::GvaeConfig;
 
 const FORMAT: u32 = 1;
@@ -44,8 +45,11 @@ pub struct Record {
     /// Seed, device and preparation.
     pub options: ModelOptions,
     pub image_features: usize,
-    /// Fingerprint of the data, [`gvae::digest`].
+    /// Of the data, [`Fingerprint::data`].
     pub data_digest: String,
+    /// Of what the encoder reads, [`Fingerprint::input`]; earlier versions did not write it.
+    #[serde(default)]
+    pub input_digest: Option<String>,
     /// Threads that libtorch used; another number may change the last bits of a sum.
     pub threads: i32,
     /// In the order of the columns of X.
@@ -70,7 +74,7 @@ pub fn save(
     adam: &Adam,
     history: &[Epoch],
     best: Option<&Best>,
-    data_digest: &str,
+    fingerprint: &Fingerprint,
 ) -> Result<PathBuf> {
     let path = folder.join(format!("checkpoint_epoch_{:04}.safetensors", model.epoch));
     let doing = format!("writing the checkpoint {}", path.display());
@@ -83,7 +87,8 @@ pub fn save(
         training: training.clone(),
         options: model.options.clone(),
         image_features: model.net.image_features(),
-        data_digest: data_digest.to_owned(),
+        data_digest: fingerprint.data.clone(),
+        input_digest: Some(fingerprint.input.clone()),
         threads: tch::get_num_threads(),
         genes: model.genes.clone(),
     };
@@ -194,7 +199,7 @@ impl Checkpoint {
         model: &mut Model,
         adam: &mut Adam,
         training: &TrainConfig,
-        data_digest: &str,
+        fingerprint: &Fingerprint,
     ) -> Result<(Vec<Epoch>, Option<Best>)> {
         let doing = "resuming from a checkpoint";
         let r = &self.record;
@@ -231,8 +236,21 @@ impl Checkpoint {
                 format!("{:?} where {:?} was", same(training), same(&r.training)),
             );
         }
-        if r.data_digest != data_digest {
+        if r.data_digest != fingerprint.data {
             return refuse("the same counts, image features and graph".into(), "others".into());
+        }
+        match &r.input_digest {
+            Some(input) if *input != fingerprint.input => {
+                return refuse(
+                    "the same X and totals of the spots".into(),
+                    "others: the data was prepared in another way".into(),
+                );
+            }
+            Some(_) => {}
+            None => progress::note(format!(
+                "{doing}: Spatia {} did not record X, so nobody can say whether it is the same",
+                r.spatia
+            )),
         }
         let own = if r.best_epoch.is_some() { RESUME } else { "" };
         model.net.vars().load(|name| self.tensor(own, name))?;
@@ -256,35 +274,21 @@ impl Checkpoint {
     }
 }
 
-/// Removes the checkpoints that an earlier run left in the folder of `kept`, which was just written.
-///
-/// # Errors
-/// One that cannot be removed.
-pub fn remove_others(kept: &Path) -> Result<usize> {
-    let others: Vec<PathBuf> =
-        all(kept.parent().unwrap_or(Path::new(".")))?.into_iter().filter(|p| p != kept).collect();
-    for path in &others {
-        std::fs::remove_file(path)
-            .map_err(|e| Error::io(format!("removing {}", path.display()), e))?;
-    }
-    Ok(others.len())
-}
-
 /// The checkpoints of a folder.
-fn all(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn all(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder)
         .map_err(|e| Error::io(format!("listing {}", folder.display()), e))?;
     Ok(entries.flatten().map(|e| e.path()).filter(|p| epoch_of(p).is_some()).collect())
 }
 
 /// The epoch in the name of a checkpoint.
-fn epoch_of(path: &Path) -> Option<u64> {
+pub(super) fn epoch_of(path: &Path) -> Option<u64> {
     let name = path.file_name()?.to_str()?;
     name.strip_prefix("checkpoint_epoch_")?.strip_suffix(".safetensors")?.parse().ok()
 }
 
 /// The file itself, or of a folder the checkpoint of the latest epoch.
-fn latest(path: &Path) -> Result<PathBuf> {
+pub(super) fn latest(path: &Path) -> Result<PathBuf> {
     files::exists(path)?;
     if !path.is_dir() {
         return Ok(path.to_owned());

@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::adam::{self, Adam};
-use super::checkpoint::{self, Checkpoint};
+use super::checkpoint::Checkpoint;
 use super::config::TrainConfig;
+use super::kept::Kept;
 use super::model::Model;
 use super::pass::{Pass, Passes};
 use super::split::Split;
-use crate::base::{Error, Kind, Result, files, interrupt, memory, progress, saved as news};
+use crate::base::{Error, Kind, Result, files, interrupt, memory, progress};
 use crate::batch::gvae::{self, memory_needed};
 use crate::data::Dataset;
 use crate::graph::Graph;
-use crate::models::gvae::Batch;
-use crate::nn::{Vars, no_grad};
+use crate::nn::Vars;
 
 /// The weights of the best epoch so far.
 #[derive(Debug)]
@@ -33,7 +33,8 @@ pub struct Best {
 pub struct Fit {
     #[serde(flatten)]
     pub training: TrainConfig,
-    /// Folder for checkpoints; without one nothing is written.
+    /// Folder for checkpoints; without one nothing is written. Those that another run left there
+    /// move to a folder `earlier` in it with the first of this one, and go when it has ended.
     pub checkpoints: Option<PathBuf>,
     /// Checkpoint, or folder of checkpoints, to go on from.
     pub resume: Option<PathBuf>,
@@ -91,7 +92,8 @@ pub struct Run {
 /// # Errors
 /// What [`Model::batch`] refuses; too little memory; a loss that is no number
 /// ([`Kind::Numeric`]), which names the epoch, the tensor and the last good checkpoint; an
-/// interrupt ([`Kind::Interrupted`]) after the running epoch, saved, with how to resume.
+/// interrupt ([`Kind::Interrupted`]), which gives up the running epoch, with how to resume from the
+/// last whole one.
 pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Result<Run> {
     let Fit { training, checkpoints, resume } = options;
     training.check()?;
@@ -108,26 +110,20 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
     let batch = model.batch(ds, graph)?;
     let split = Split::new(ds.n_obs(), training.validation, model.options.seed, model.device());
     interrupt::check("training the graph VAE")?;
-    let data_digest = gvae::digest(ds, graph)?;
+    let fingerprint = gvae::fingerprint(ds, graph)?;
     interrupt::check("training the graph VAE")?;
     let mut adam = Adam::new(model.net.vars(), training.learning_rate, training.weight_decay);
     let (mut history, mut best) = match resume {
-        Some(path) => Checkpoint::read(path)?.restore(model, &mut adam, training, &data_digest)?,
+        Some(path) => Checkpoint::read(path)?.restore(model, &mut adam, training, &fingerprint)?,
         None => Default::default(),
     };
     interrupt::check("training the graph VAE")?;
-    let mut kept = Kept {
-        folder: checkpoints.as_deref(),
-        training,
-        data_digest: &data_digest,
-        replaces: resume.is_none(),
-        epoch: history.len() as u64,
-        saved: resume.clone(),
-    };
+    let first = history.len() as u64;
+    let (folder, resumed) = (checkpoints.as_deref(), resume.as_deref());
+    let mut kept = Kept::new(folder, resumed, first, training, &fingerprint)?;
     let mut stop = if out_of_patience(&history, training) { Stop::Early } else { Stop::Finished };
     let epochs = if stop == Stop::Early { 0 } else { training.epochs };
 
-    let first = history.len() as u64;
     let job = progress::Job::new("training", first, training.epochs).counting("epoch");
     for row in &history {
         job.measured(row.epoch, "", false, &row.losses());
@@ -138,8 +134,8 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
         let beta = training.beta(epoch);
         let pass = match passes.pass(model.net.vars(), beta, model.options.seed, epoch + 1) {
             Err(e) if e.is_interrupt() => {
-                kept.save(model, &adam, &history, best.as_ref())?;
-                return Err(kept.stopped());
+                kept.save(model, &adam, &history, best.as_ref(), false)?;
+                return Err(kept.stopped(best.as_ref()));
             }
             pass => pass?,
         };
@@ -157,9 +153,12 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
             validation_kl,
             seconds: 0.0,
         };
-        if !(row.loss.is_finite() && row.gradient_norm.is_finite()) {
-            let (batch, bad) = (model.batch(ds, graph)?, adam.first_bad(&gradient));
-            return Err(not_a_number(model, &batch, bad, &row, kept.saved.as_deref()));
+        let judged = held_out.is_none_or(|(nll, kl)| !(nll.is_nan() || kl.is_nan()));
+        if !(row.loss.is_finite() && row.gradient_norm.is_finite() && judged) {
+            let tensor = passes.first_not_finite(model.net.vars());
+            let of_gradient = || Some(format!("the gradient of {}", adam.first_bad(&gradient)?));
+            let tensor = tensor.or_else(of_gradient).unwrap_or_else(|| "the loss".into());
+            return Err(not_a_number(&tensor, &row, kept.saved.as_deref()));
         }
         model.net.vars().load_buffers(&buffers);
         if held_out.is_some()
@@ -175,17 +174,18 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
 
         let milestone = row.epoch.is_multiple_of(training.log_interval) || row.epoch == 1;
         job.measured(row.epoch, &row.to_string(), milestone, &row.losses());
-        let interrupted = interrupt::requested();
         if out_of_patience(&history, training) {
             stop = Stop::Early;
         }
         let last = row.epoch == training.epochs || stop == Stop::Early;
         let due = training.save_interval > 0 && row.epoch.is_multiple_of(training.save_interval);
+        // A wish to stop that finds the run at its end has nothing to stop.
+        let interrupted = !last && interrupt::requested();
         if due || last || interrupted {
-            kept.save(model, &adam, &history, best.as_ref())?;
+            kept.save(model, &adam, &history, best.as_ref(), last)?;
         }
         if interrupted {
-            return Err(kept.stopped());
+            return Err(kept.stopped(best.as_ref()));
         }
         if last {
             break;
@@ -230,80 +230,8 @@ fn out_of_patience(history: &[Epoch], training: &TrainConfig) -> bool {
     training.patience > 0 && last.epoch - best.epoch >= training.patience
 }
 
-/// The checkpoints of a run.
-struct Kept<'a> {
-    folder: Option<&'a Path>,
-    training: &'a TrainConfig,
-    data_digest: &'a str,
-    /// Whether those of an earlier run in the folder go when the first is written.
-    replaces: bool,
-    /// The epoch of the last one.
-    epoch: u64,
-    saved: Option<PathBuf>,
-}
-
-impl Kept<'_> {
-    /// Writes the model as it is, where there is a folder and something new to write.
-    fn save(
-        &mut self,
-        model: &Model,
-        adam: &Adam,
-        history: &[Epoch],
-        best: Option<&Best>,
-    ) -> Result<()> {
-        let Some(folder) = self.folder.filter(|_| history.len() as u64 > self.epoch) else {
-            self.epoch = history.len() as u64;
-            return Ok(());
-        };
-        let digest = self.data_digest;
-        let path = checkpoint::save(folder, model, self.training, adam, history, best, digest)?;
-        if std::mem::take(&mut self.replaces) && checkpoint::remove_others(&path)? > 0 {
-            let folder = folder.display();
-            progress::note(format!("{folder}: checkpoints of an earlier run replaced"));
-        }
-        news::tell(&path);
-        self.saved = Some(path);
-        self.epoch = history.len() as u64;
-        Ok(())
-    }
-
-    /// What the user is told who stopped the run after [`Kept::save`].
-    fn stopped(&self) -> Error {
-        let doing =
-            format!("training, stopped after epoch {} of {}", self.epoch, self.training.epochs);
-        let advice = match self.saved.as_ref().filter(|_| self.folder.is_some()) {
-            Some(p) => {
-                format!("Saved {0}. Go on with resume = \"{0}\" (--resume {0})", p.display())
-            }
-            None if self.epoch == 0 => "No epoch was over, so there is nothing to resume".into(),
-            None => "The model keeps its state, but nothing was written: give a folder for checkpoints to be able to resume".into(),
-        };
-        Error::interrupted(doing).advice(advice)
-    }
-}
-
-/// Finds the tensor in which the trouble shows first.
-fn not_a_number(
-    model: &Model,
-    batch: &Batch,
-    bad_gradient: Option<&str>,
-    row: &Epoch,
-    saved: Option<&Path>,
-) -> Error {
-    let finite = |t: &tch::Tensor| t.isfinite().all().int64_value(&[]) == 1;
-    let tensor = no_grad(|| {
-        let e = model.net.encode(batch, false).ok()?;
-        e.first_not_finite().map(str::to_owned).or_else(|| {
-            let d = model.net.decode(&e.mu_q, false);
-            [("mean", &d.mean), ("theta", &d.theta), ("pi_logit", &d.pi_logit)]
-                .into_iter()
-                .find(|(_, t)| !finite(t))
-                .map(|(n, _)| n.to_owned())
-        })
-    });
-    let tensor = tensor
-        .or_else(|| bad_gradient.map(|n| format!("the gradient of {n}")))
-        .unwrap_or_else(|| "the loss".into());
+/// What is said of a loss that is no number; `tensor` is where the trouble shows first.
+fn not_a_number(tensor: &str, row: &Epoch, saved: Option<&Path>) -> Error {
     let good = saved.map_or("No checkpoint was written before it".into(), |p| {
         format!("Last good checkpoint: {}", p.display())
     });

@@ -6,6 +6,7 @@ mod adam;
 pub mod checkpoint;
 mod config;
 mod fit;
+mod kept;
 mod model;
 mod pass;
 pub mod record;

@@ -9,7 +9,7 @@ use tch::Tensor;
 use super::split::Split;
 use crate::base::{Result, interrupt, seed};
 use crate::models::gvae::{Batch, Gvae};
-use crate::nn::Vars;
+use crate::nn::{Vars, no_grad};
 
 /// What one pass over the spots gave.
 pub struct Pass {
@@ -53,6 +53,24 @@ impl Passes {
             let pass = self.compute(beta, seed, epoch)?;
             Ok((self, pass))
         })
+    }
+
+    /// The tensor in which a number that is none shows first when the data goes through the network
+    /// with these weights; an interrupt leaves it unknown.
+    pub fn first_not_finite(self, weights: &Vars) -> Option<String> {
+        let weights = weights.copies();
+        let seen = interrupt::abandonable("looking for the number that is none", move || {
+            self.net.vars().load_copies(&weights)?;
+            let finite = |t: &Tensor| t.isfinite().all().int64_value(&[]) == 1;
+            no_grad(|| {
+                let e = self.net.encode(&self.batch, false)?;
+                let d = self.net.decode(&e.mu_q, false);
+                let decoded = [("mean", &d.mean), ("theta", &d.theta), ("pi_logit", &d.pi_logit)];
+                let decoded = decoded.into_iter().find(|(_, t)| !finite(t)).map(|(n, _)| n);
+                Ok(e.first_not_finite().or(decoded).map(str::to_owned))
+            })
+        });
+        seen.ok().flatten()
     }
 
     fn compute(&self, beta: f64, seed: u64, epoch: u64) -> Result<Pass> {

@@ -21,7 +21,7 @@ use crate::script::slots::{Axis, Layers, Matrices, Rows, Tree};
 use crate::script::table::Table;
 use crate::script::tensor::Tensor;
 use crate::script::values::Matrix;
-use crate::script::{docs, error::Raised};
+use crate::script::{docs, error::Raised, uns};
 
 /// How deep maps and trees are looked into.
 const DEPTH: usize = 4;
@@ -245,12 +245,7 @@ fn tree(name: &str, node: &Uns, depth: usize) -> Variable {
             return holding(name, "Tree", parts);
         }
         Uns::Table(t) => return Variable { name: name.into(), ..frame("Table", t.frame()) },
-        Uns::Int(_) => "int",
-        Uns::Float(_) => "float",
-        Uns::Bool(_) => "bool",
-        Uns::Texts(_) | Uns::Ints(_) | Uns::Floats(_) | Uns::Bools(_) => "array",
-        Uns::Null => "()",
-        Uns::Text(_) | Uns::Singles(_) | Uns::Bytes(_) | Uns::Sparse(_) => "text",
+        other => uns::kind(other),
     };
     let summary = clip(node.to_string().lines().next().unwrap_or_default(), LINE);
     Variable { name: name.to_owned(), ..said(kind, summary, Vec::new()) }
