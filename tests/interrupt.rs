@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ndarray::Array2;
 use spatia::analysis::{self, GmmConfig, KmeansConfig, MoranConfig};
-use spatia::base::{Kind, Result, interrupt};
+use spatia::base::{Kind, Result, files, interrupt};
 use spatia::batch::gvae::{self, DataConfig};
 use spatia::data::{ConcatConfig, Csr, Dataset, Matrix, concat, frame};
 use spatia::graph::{self, Graph, KnnConfig, RadiusConfig};
@@ -258,7 +258,7 @@ mod apart {
             let config = SpatialConfig { color: "purity".into(), ..SpatialConfig::default() };
             plot::spatial(ds, &config)
         };
-        let works: [(&str, &dyn Fn() -> Result<()>); 21] = [
+        let works: [(&str, &dyn Fn() -> Result<()>); 22] = [
             ("sim::tissue", &|| {
                 let config = TissueConfig { spots: 300, genes: 50, ..TissueConfig::default() };
                 sim::tissue(&config).map(drop)
@@ -299,6 +299,7 @@ mod apart {
             ("digest", &|| gvae::digest(&ready, &near).map(drop)),
             ("extract", &|| network.extract(&ready, &near).map(drop)),
             ("reading h5ad", &|| io::read(&file).map(drop)),
+            ("a checksum", &|| files::sha256(&file).map(drop)),
         ];
         for (name, work) in works {
             stop_everywhere(

@@ -223,11 +223,7 @@ fn fill(ds: &Dataset, config: &SpatialConfig) -> Result<Fill> {
 }
 
 /// `order` is that of the categories where they have one.
-fn groups(
-    values: Vec<Option<String>>,
-    order: &[String],
-    config: &SpatialConfig,
-) -> Result<Fill> {
+fn groups(values: Vec<Option<String>>, order: &[String], config: &SpatialConfig) -> Result<Fill> {
     let mut names: Vec<String> = values.iter().flatten().cloned().collect();
     names.sort_by(|a, b| natural(a).cmp(&natural(b)).then_with(|| a.cmp(b)));
     names.dedup();

@@ -1,7 +1,7 @@
 //! `cluster::`: groups of spots.
 
-use rhai::plugin::*;
 use rhai::Map;
+use rhai::plugin::*;
 
 use super::bind::with;
 use super::column::Column;
@@ -36,4 +36,3 @@ pub(super) mod functions {
         )?)
     }
 }
-

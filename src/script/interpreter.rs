@@ -327,7 +327,8 @@ impl Interpreter {
         let (variables, functions) = (self.scope.len(), self.global.lib.len());
         let imports = self.global.num_imports();
         let state = self.state.clone();
-        let (published, known) = (state.published.borrow().clone(), state.functions.borrow().clone());
+        let (published, known) =
+            (state.published.borrow().clone(), state.functions.borrow().clone());
         let done = work(self);
         self.scope.rewind(variables);
         self.global.lib.truncate(functions);

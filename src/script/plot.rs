@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 
-use rhai::plugin::*;
 use rhai::Map;
+use rhai::plugin::*;
 
 use super::bind::with;
 use super::convert::{Outcome, parse};

@@ -12,6 +12,7 @@ use crate::base::text::clip;
 use crate::data::{self, Matrix as Numbers, Uns};
 use crate::script::column::Column;
 use crate::script::dataset::Dataset;
+use crate::script::error::Raised;
 use crate::script::graph::{Graph, Pairs};
 use crate::script::model::Model;
 use crate::script::plot::Figure;
@@ -22,7 +23,6 @@ use crate::script::table::Table;
 use crate::script::tensor::Tensor;
 use crate::script::types::type_word;
 use crate::script::values::Matrix;
-use crate::script::error::Raised;
 
 /// How deep maps and trees are looked into.
 const DEPTH: usize = 4;
