@@ -3,7 +3,8 @@
 use crate::common;
 use ndarray::{Array2, array};
 use proptest::prelude::*;
-use spatia::base::{Error, Kind, files, nearest, seed, text};
+use spatia::base::memory::{self, Bound};
+use spatia::base::{Error, Kind, files, nearest, progress, seed, text};
 use spatia::data::{Csr, Dataset, Matrix, Table, Unit, Uns, keys};
 
 fn names(prefix: &str, n: usize) -> Vec<String> {
@@ -229,4 +230,118 @@ fn streams_of_a_seed_differ_and_repeat() {
     let draw = |s, t| seed::rng(s, t).random::<u64>();
     assert_eq!(draw(1, 2), draw(1, 2));
     assert!(draw(1, 2) != draw(1, 3) && draw(1, 2) != draw(2, 2));
+}
+
+#[test]
+fn memory_is_what_the_machine_the_groups_and_the_limits_all_leave() {
+    const KB: u64 = 1024;
+    let left = |files: &[(&str, &str)]| {
+        let root = tempfile::tempdir().unwrap();
+        let usual = [
+            (
+                "proc/self/status",
+                "VmHWM:\t 300 kB\nVmSize:\t 5000 kB\nVmRSS:\t 200 kB\nVmData:\t 1000 kB\n",
+            ),
+            ("proc/meminfo", "MemTotal: 900000 kB\nMemFree: 1 kB\nMemAvailable: 700000 kB\n"),
+            (
+                "proc/self/limits",
+                "Max data size   unlimited  unlimited  bytes\nMax address space  unlimited  unlimited  bytes\n",
+            ),
+        ];
+        for (path, text) in usual.iter().chain(files) {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let m = memory::of(root.path());
+        assert_eq!((m.resident, m.peak, m.total), (200 * KB, 300 * KB, 900_000 * KB));
+        (m.available, m.bound)
+    };
+    assert_eq!(left(&[]), (700_000 * KB, Bound::Machine));
+    // The second version: an outer group has the narrower limit; copies of files can be dropped.
+    let mount = (
+        "proc/self/mountinfo",
+        "31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n",
+    );
+    let second = |outer: &str| {
+        left(&[
+            mount,
+            ("proc/self/cgroup", "0::/job/step\n"),
+            ("sys/fs/cgroup/job/step/memory.max", "max\n"),
+            ("sys/fs/cgroup/job/step/memory.current", "100\n"),
+            ("sys/fs/cgroup/job/memory.max", outer),
+            ("sys/fs/cgroup/job/memory.current", "90000\n"),
+            (
+                "sys/fs/cgroup/job/memory.stat",
+                "anon 20000\nfile 70000\ninactive_file 40000\nactive_file 10000\n",
+            ),
+        ])
+    };
+    assert_eq!(second("100000\n"), (60_000, Bound::Group));
+    assert_eq!(second("max\n"), (700_000 * KB, Bound::Machine));
+    assert_eq!(second("30000\n"), (1, Bound::Group));
+    // A container whose own group is mounted as the top.
+    let own = left(&[
+        ("proc/self/mountinfo", "31 23 0:28 /docker/1a /sys/fs/cgroup rw - cgroup2 cgroup rw\n"),
+        ("proc/self/cgroup", "0::/docker/1a\n"),
+        ("sys/fs/cgroup/memory.max", "5000\n"),
+        ("sys/fs/cgroup/memory.current", "1000\n"),
+    ]);
+    assert_eq!(own, (4000, Bound::Group));
+    // The first version, beside an empty second one; its top says that it has no limit in a number.
+    let first = left(&[
+        (
+            "proc/self/mountinfo",
+            "35 31 0:32 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
+             36 31 0:33 / /sys/fs/cgroup/memory rw shared:9 - cgroup cgroup rw,memory\n\
+             41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n",
+        ),
+        ("proc/self/cgroup", "5:cpu:/a\n4:memory:/slurm/job_7\n0::/\n"),
+        ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
+        ("sys/fs/cgroup/memory/memory.usage_in_bytes", "800000000\n"),
+        ("sys/fs/cgroup/memory/slurm/job_7/memory.limit_in_bytes", "9000\n"),
+        ("sys/fs/cgroup/memory/slurm/job_7/memory.usage_in_bytes", "4000\n"),
+        (
+            "sys/fs/cgroup/memory/slurm/job_7/memory.stat",
+            "inactive_file 1\ntotal_inactive_file 500\n",
+        ),
+    ]);
+    assert_eq!(first, (5500, Bound::Group));
+    let limited = |limits| left(&[("proc/self/limits", limits)]);
+    assert_eq!(
+        limited("Max address space   6144000   unlimited  bytes\n"),
+        (1000 * KB, Bound::Process)
+    );
+    assert_eq!(limited("Max data size   1024001   unlimited  bytes\n"), (1, Bound::Process));
+    let nothing = tempfile::tempdir().unwrap();
+    assert_eq!(memory::of(nothing.path()), memory::Memory::default());
+}
+
+#[test]
+fn the_time_that_is_left_is_told_where_a_clock_can_tell_it() {
+    let second = std::time::Duration::from_secs(1);
+    assert_eq!(progress::eta(10 * second, 5, 20), Some(40 * second));
+    assert_eq!(progress::eta(second, 0, 20), None);
+    assert_eq!(progress::eta(3 * second, 1, i64::MAX as u64), None);
+}
+
+#[test]
+fn what_parts_of_a_dataset_share_is_counted_once() {
+    let table = |n| Table::new(names("a", n));
+    let x = Csr::from_rows(3, vec![vec![(0, 1.0), (2, 2.0)], vec![(1, 3.0)]]);
+    let (pattern, values) = (x.pattern_bytes(), 12);
+    assert_eq!(x.bytes(), pattern + values);
+    let mut ds = Dataset::new(x.clone(), table(2), table(3)).unwrap();
+    let before = ds.bytes_of_all();
+    ds.set_layer("same", x.clone()).unwrap();
+    assert_eq!(ds.bytes(), pattern + values);
+    let mut scaled = x;
+    scaled.edit_rows(|_, _, v| v.iter_mut().for_each(|v| *v *= 2.0));
+    ds.set_layer("scaled", scaled).unwrap();
+    assert_eq!(ds.bytes(), pattern + 2 * values);
+    for picture in ["hires", "lowres"] {
+        let pixels = ndarray::ArrayD::zeros(vec![10, 10, 3]);
+        ds.uns_mut().set(&["spatial", "a", "images", picture], Uns::Bytes(pixels));
+    }
+    assert!(ds.bytes_of_all() >= before + values + 600, "{} {before}", ds.bytes_of_all());
 }

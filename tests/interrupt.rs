@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 use spatia::analysis::{self, GmmConfig, KmeansConfig, MoranConfig};
-use spatia::base::{Kind, Result, interrupt, progress};
+use spatia::base::{Kind, Result, files, interrupt, progress};
 use spatia::batch::gvae::{self, DataConfig};
 use spatia::data::{ConcatConfig, Csr, Dataset, Matrix, Raw, concat, frame};
 use spatia::graph::{self, Graph, KnnConfig, RadiusConfig};
@@ -284,7 +284,7 @@ mod apart {
             let config = SpatialConfig { color: "purity".into(), ..SpatialConfig::default() };
             plot::spatial(ds, &config)
         };
-        let works: [(&str, &dyn Fn() -> Result<()>); 21] = [
+        let works: [(&str, &dyn Fn() -> Result<()>); 22] = [
             ("sim::tissue", &|| {
                 let config = TissueConfig { spots: 300, genes: 50, ..TissueConfig::default() };
                 sim::tissue(&config).map(drop)
@@ -325,6 +325,7 @@ mod apart {
             ("fingerprint", &|| gvae::fingerprint(&ready, &near).map(drop)),
             ("extract", &|| network.extract(&ready, &near).map(drop)),
             ("reading h5ad", &|| io::read(&file).map(drop)),
+            ("a checksum", &|| files::sha256(&file).map(drop)),
         ];
         for (name, work) in works {
             stop_everywhere(

@@ -9,7 +9,7 @@ use polars::prelude::*;
 use spatia::base::Kind;
 use spatia::data::{Csr, Dataset, Table, Uns, keys};
 use spatia::plot::{
-    Body, Cmap, CurvesConfig, Figure, Fill, Map, SpatialConfig, curves, palette, spatial,
+    Body, Cmap, CurvesConfig, Figure, Fill, Map, SpatialConfig, curves, palette, spatial, spots,
 };
 
 const ORANGE: [u8; 3] = [230, 159, 0];
@@ -325,6 +325,21 @@ fn groups_are_ordered_as_people_count() {
     assert_eq!(names(&color("b")), (vec!["false".to_owned(), "true".into()], vec![0, 1, 0, 1]));
     assert_eq!(names(&color("i")).0, Vec::<String>::new());
     assert_eq!(names(&SpatialConfig { groups: true, ..color("i") }).0, ["1", "3", "10"]);
+    // Categories in an order that somebody gave them keep it; those that nothing has are left out.
+    let ordered = |categories: &[&str], codes: [u32; 4]| {
+        let mut ds = ds.clone();
+        let categories: Vec<String> = categories.iter().map(|c| (*c).to_owned()).collect();
+        ds.obs_mut().set_codes("o", &categories, &codes.map(Some)).unwrap();
+        match &map(&spatial(&ds, &color("o")).unwrap()).fill {
+            Fill::Groups { names, codes, .. } => (names.join(" "), codes.clone()),
+            Fill::Numbers { .. } => panic!("groups"),
+        }
+    };
+    assert_eq!(
+        ordered(&["none", "low", "medium", "high"], [3, 1, 2, 1]),
+        ("low medium high".into(), vec![Some(2), Some(0), Some(1), Some(0)])
+    );
+    assert_eq!(ordered(&["D1", "D10", "D2"], [0, 1, 2, 2]).0, "D1 D2 D10");
 }
 
 #[test]
@@ -497,6 +512,58 @@ fn a_curve_falls_where_the_values_fall_and_breaks_where_one_is_missing() {
     assert_eq!((lines("nll"), lines("valid_nll")), (1, 2));
 }
 
+/// The texts of a figure of two columns.
+fn curve_texts(x: &[f64], name: &str, y: &[f64]) -> Vec<String> {
+    let table = DataFrame::new_infer_height(vec![
+        Column::new("epoch".into(), x),
+        Column::new(name.into(), y),
+    ])
+    .unwrap();
+    let (boxes, _) = texts(&curves(&table, &CurvesConfig::default()).unwrap().to_svg().unwrap());
+    boxes.into_iter().map(|b| b.1).collect()
+}
+
+#[test]
+fn there_are_no_ticks_between_epochs() {
+    let ticks = |x: &[f64]| {
+        let all = curve_texts(x, "nll", &vec![1.0; x.len()]);
+        let end = all.iter().position(|t| t == "epoch").unwrap();
+        let start = end - all[..end].iter().rev().take_while(|t| !t.contains("00")).count();
+        all[start..end].to_vec()
+    };
+    assert_eq!(ticks(&[1.0, 2.0, 3.0]), ["1", "2", "3"]);
+    assert_eq!(ticks(&[1.0]), ["1"]);
+    assert_eq!(ticks(&[1.0, 1.5, 2.0])[..2], ["1.0", "1.1"]);
+}
+
+#[test]
+fn a_logarithmic_axis_takes_the_least_and_the_largest_numbers() {
+    let all = curve_texts(&[1.0, 2.0, 3.0], "p", &[1e-310, 1e-3, 1.0]);
+    assert!(all.iter().any(|t| t == "p, log scale"), "{all:?}");
+    assert!(all.iter().filter(|t| t.contains("e-")).count() >= 3 && all.len() < 20, "{all:?}");
+    let wide = curve_texts(&[1.0, 2.0], "p", &[f64::MIN_POSITIVE, f64::MAX]);
+    assert!(wide.iter().any(|t| t == "1"), "{wide:?}");
+}
+
+#[test]
+fn a_column_may_have_a_plus_in_its_name() {
+    let table = DataFrame::new_infer_height(vec![
+        Column::new("epoch".into(), [1.0, 2.0]),
+        Column::new("CD4+ T".into(), [1.0, 2.0]),
+        Column::new("B".into(), [1.0, 2.0]),
+    ])
+    .unwrap();
+    let panels = |y: &[&str]| {
+        let y = y.iter().map(|y| (*y).to_owned()).collect();
+        match curves(&table, &CurvesConfig { y, ..Default::default() }).unwrap().body {
+            Body::Chart(c) => c.panels.iter().map(|p| p.series.len()).collect::<Vec<_>>(),
+            Body::Map(_) => panic!("not a chart"),
+        }
+    };
+    assert_eq!(panels(&[]), [1, 1]);
+    assert_eq!(panels(&["CD4+ T", "B + epoch"]), [1, 2]);
+}
+
 #[test]
 fn tables_that_cannot_be_drawn_are_refused() {
     let refused = |table: &DataFrame, config: CurvesConfig, word: &str| {
@@ -516,6 +583,15 @@ fn tables_that_cannot_be_drawn_are_refused() {
     .unwrap();
     assert!(curves(&empty, &of("nll")).unwrap().to_svg().unwrap().contains("no values"));
     assert!(curves(&history(1), &of("nll")).unwrap().to_svg().unwrap().contains("<circle"));
+}
+
+#[test]
+fn what_has_no_unit_gets_no_brackets() {
+    let titles = |unit: &str| {
+        let figure = spots(&[0.0, 1.0], &[0.0, 1.0], &[1.0, 2.0], "v", unit).unwrap();
+        figure.to_vega().unwrap().unwrap().to_string()
+    };
+    assert!(titles("µm").contains("x (µm)") && !titles("").contains("()"), "{}", titles(""));
 }
 
 #[test]

@@ -830,6 +830,16 @@ fn an_overlay_shows_what_is_on_the_slide_and_what_is_not() {
     let figure = overlay(&ds, &backdrop(&slide, &window), &window).unwrap();
     let Body::Map(map) = &figure.body else { panic!("a map") };
     assert_eq!(map.x.len(), 4);
+    // Marks that the edge would cut are left out, and are not among those counted.
+    let edge = OverlayConfig {
+        window: Some([100.0, 100.0, 300.0, 300.0]),
+        spot_size: Some(110.0),
+        ..config.clone()
+    };
+    let figure = overlay(&ds, &backdrop(&slide, &edge), &edge).unwrap();
+    let Body::Map(map) = &figure.body else { panic!("a map") };
+    let Fill::Groups { label, .. } = &map.fill else { panic!("groups") };
+    assert_eq!((map.x.len(), label.as_str()), (4, "4 positions"));
     let few = OverlayConfig { max_spots: 10, ..config.clone() };
     let figure = overlay(&ds, &backdrop(&slide, &few), &few).unwrap();
     let Body::Map(map) = &figure.body else { panic!("a map") };

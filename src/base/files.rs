@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{Error, Kind, Result};
+use super::{Error, Kind, Result, interrupt};
 
 /// Links that are followed one after the other, as many as Linux does.
 const MOST_LINKS: usize = 40;
@@ -161,12 +161,17 @@ pub fn exists(path: &Path) -> Result<()> {
 }
 
 /// SHA-256 of a file in hexadecimal, read in blocks.
+///
+/// # Errors
+/// A file that cannot be read; an interrupt.
 pub fn sha256(path: &Path) -> Result<String> {
-    let failed = |e| Error::io(format!("computing the checksum of {}", path.display()), e);
+    let doing = format!("computing the checksum of {}", path.display());
+    let failed = |e| Error::io(doing.as_str(), e);
     let mut file = File::open(path).map_err(failed)?;
     let mut hash = Sha256::new();
     let mut block = vec![0; 1 << 20];
     loop {
+        interrupt::check(&doing)?;
         let n = file.read(&mut block).map_err(failed)?;
         if n == 0 {
             return Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect());

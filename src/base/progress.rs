@@ -27,7 +27,8 @@ pub struct Step<'a> {
     /// Whether this step deserves a line of its own where there is no terminal to draw a bar in.
     pub milestone: bool,
     pub elapsed: Duration,
-    /// Time left, from the mean pace of this run so far; `None` before the first step.
+    /// Time left, from the mean pace of this run so far; `None` before the first step, and where
+    /// it is more than a year.
     pub eta: Option<Duration>,
 }
 
@@ -55,6 +56,15 @@ pub fn clock(t: Duration) -> String {
         s if s >= 3600 => format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60),
         s => format!("{}:{:02}", s / 60, s % 60),
     }
+}
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The time that `left` steps will take when `done` took `elapsed`; `None` when none was done, and
+/// for more than a year: "until it gets no better" may have more steps than there is time.
+pub fn eta(elapsed: Duration, done: u64, left: u64) -> Option<Duration> {
+    let seconds = elapsed.as_secs_f64() * (left as f64 / done as f64);
+    Duration::try_from_secs_f64(seconds).ok().filter(|eta| done > 0 && *eta < YEAR)
 }
 
 /// A job with a known number of steps; dropping it ends it.
@@ -88,8 +98,7 @@ impl Job {
         let Some(s) = sink() else { return };
         let elapsed = self.start.elapsed();
         let here = done.saturating_sub(self.first);
-        let left = self.total.saturating_sub(done) as f64;
-        let eta = (here > 0).then(|| elapsed.mul_f64(left / here as f64));
+        let eta = eta(elapsed, here, self.total.saturating_sub(done));
         s.step(&Step {
             name: &self.name,
             unit: self.unit,

@@ -164,6 +164,11 @@ impl Csr {
         Arc::ptr_eq(&self.pattern, &other.pattern)
     }
 
+    /// Whether the values of both are one array.
+    pub fn shares_values(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.values, &other.values)
+    }
+
     /// Columns and values of one row.
     pub fn row(&self, r: usize) -> (&[u32], &[f32]) {
         let span = self.pattern.indptr[r]..self.pattern.indptr[r + 1];

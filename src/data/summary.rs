@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{Csr, Dataset, Matrix, Uns, keys};
+use super::{Csr, Dataset, Matrix, Table, Uns, keys};
 use crate::base::memory;
 
 /// Beginnings of the names of features that instruments add to the genes as controls.
@@ -89,36 +89,66 @@ impl fmt::Display for Uns {
     }
 }
 
+impl Table {
+    /// Bytes of the columns and the row names.
+    fn bytes(&self) -> u64 {
+        let names = self.index().iter().map(|n| n.len() + size_of::<String>()).sum::<usize>();
+        (self.frame().estimated_size() + names) as u64
+    }
+}
+
+impl Uns {
+    /// Bytes of all that is in it.
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Map(map) => map.iter().map(|(k, v)| k.len() as u64 + v.bytes()).sum(),
+            Self::Text(text) => text.len() as u64,
+            Self::Int(_) | Self::Float(_) | Self::Bool(_) | Self::Null => size_of::<Self>() as u64,
+            Self::Texts(a) => a.iter().map(|t| (t.len() + size_of::<String>()) as u64).sum(),
+            Self::Ints(a) => a.len() as u64 * 8,
+            Self::Floats(a) => a.len() as u64 * 8,
+            Self::Singles(a) => a.len() as u64 * 4,
+            Self::Bools(a) => a.len() as u64,
+            Self::Bytes(a) => a.len() as u64,
+            Self::Sparse(m) => m.bytes(),
+            Self::Table(t) => t.bytes(),
+        }
+    }
+}
+
 impl Dataset {
-    /// Bytes of X and the layers; what they share counts once.
+    /// Bytes of X, the layers and raw; what they share counts once.
     pub fn bytes(&self) -> u64 {
-        let mut bytes = self.raw().map_or(0, |raw| raw.x().bytes());
+        let mut bytes = 0;
         let mut sparse: Vec<&Csr> = Vec::new();
-        for m in std::iter::once(self.x()).chain(self.layers().values()) {
-            bytes += m.bytes();
-            if let Matrix::Sparse(m) = m {
-                let twice = sparse.iter().find(|other| other.shares_pattern(m));
-                bytes -= twice.map_or(0, |_| m.pattern_bytes());
-                sparse.push(m);
+        let raw = self.raw().map(|raw| raw.x());
+        for m in std::iter::once(self.x()).chain(self.layers().values()).chain(raw) {
+            let Matrix::Sparse(m) = m else {
+                bytes += m.bytes();
+                continue;
+            };
+            let pattern = m.pattern_bytes();
+            if !sparse.iter().any(|other| other.shares_pattern(m)) {
+                bytes += pattern;
             }
+            if !sparse.iter().any(|other| other.shares_values(m)) {
+                bytes += m.bytes() - pattern;
+            }
+            sparse.push(m);
         }
         bytes
     }
 
-    /// Bytes of all that it holds: [`bytes`](Self::bytes), the tables, matrices and graphs beside
-    /// them, and the tissue image.
+    /// Bytes of all that it holds: [`bytes`](Self::bytes), and the tables, matrices, graphs and
+    /// pictures beside them.
     pub fn bytes_of_all(&self) -> u64 {
-        let table = |t: &super::Table| {
-            t.frame().estimated_size() + t.index().iter().map(|n| n.len() + 24).sum::<usize>()
-        };
         let dense = |m: &indexmap::IndexMap<String, ndarray::Array2<f64>>| {
             m.values().map(|m| m.len() * 8).sum::<usize>()
         };
-        let image = self.tissue_image().map_or(0, |i| i.pixels.len());
-        let beside =
-            table(self.obs()) + table(self.var()) + dense(self.obsm()) + dense(self.varm());
+        let beside = dense(self.obsm()) + dense(self.varm());
         let pairs = self.obsp().values().chain(self.varp().values()).map(Csr::bytes).sum::<u64>();
-        self.bytes() + pairs + (beside + image) as u64
+        let tables = self.obs().bytes() + self.var().bytes();
+        self.bytes() + pairs + tables + self.uns().bytes() + beside as u64
     }
 
     /// What of this dataset will hurt later.

@@ -36,8 +36,10 @@ impl Axis {
             return None;
         }
         let (low, high) = if log {
-            let room = ((high / low).ln() * 0.05).max(0.05).exp();
-            (low / room, high * room)
+            // In logarithms: the quotient of the least and the largest number is none.
+            let room = ((high.ln() - low.ln()) * 0.05).max(0.05);
+            let least = f64::from_bits(1);
+            ((low.ln() - room).exp().max(least), (high.ln() + room).exp().min(f64::MAX))
         } else {
             let room = if high > low { (high - low) * 0.05 } else { high.abs().max(1.0) * 0.05 };
             (low - room, high + room)
@@ -53,7 +55,7 @@ impl Axis {
 
     fn at(&self, v: f64) -> f64 {
         if self.log {
-            (v / self.low).ln() / (self.high / self.low).ln()
+            (v.ln() - self.low.ln()) / (self.high.ln() - self.low.ln())
         } else {
             (v - self.low) / (self.high - self.low)
         }
@@ -94,7 +96,9 @@ pub fn scene(title: &str, chart: &Chart) -> Scene {
         (0.0, 1.0)
     };
     let px = |v: f64| left + (v - x0) / (x1 - x0) * (right - left);
-    let x_ticks = scale::ticks(x0, x1, 8);
+    // No ticks between epochs.
+    let most = if chart.counts() { 8.min((x1 - x0) as usize) } else { 8 };
+    let x_ticks = scale::ticks(x0, x1, most);
 
     for (i, (panel, axis)) in chart.panels.iter().zip(&axes).enumerate() {
         heading(&mut marks, (left, top, right), panel);

@@ -21,7 +21,8 @@ pub struct CurvesConfig {
     /// The column along the x axis.
     pub x: String,
     /// A panel each, from top to bottom; columns joined by `+` share a panel, as in
-    /// "train_nll + valid_nll". Empty: a panel for every other numeric column.
+    /// "train_nll + valid_nll", unless that is a column's name. Empty: a panel for every other
+    /// numeric column.
     pub y: Vec<String>,
     /// Whether the y axes are logarithmic; without it each panel whose values are positive and
     /// more than 50 times apart is.
@@ -63,7 +64,11 @@ pub fn curves(table: &DataFrame, config: &CurvesConfig) -> Result<Figure> {
             .found("none"));
     }
     let panel = |entry: &String| -> Result<Panel> {
-        let names: Vec<&str> = entry.split('+').map(str::trim).collect();
+        // A column's own name may have a +.
+        let names: Vec<&str> = match table.column(entry) {
+            Ok(_) => vec![entry.as_str()],
+            Err(_) => entry.split('+').map(str::trim).collect(),
+        };
         let colours = palette(8);
         let mut series = Vec::new();
         for (i, name) in names.iter().enumerate() {

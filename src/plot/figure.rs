@@ -96,6 +96,13 @@ pub struct Chart {
     pub panels: Vec<Panel>,
 }
 
+impl Chart {
+    /// Whether x counts something, such as epochs.
+    pub fn counts(&self) -> bool {
+        self.x.iter().all(|x| x.fract() == 0.0)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Panel {
     pub label: String,

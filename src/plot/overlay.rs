@@ -114,7 +114,7 @@ pub fn overlay(ds: &Dataset, slide: &Backdrop, config: &OverlayConfig) -> Result
     let on_slide =
         |x: f64, y: f64| (-0.5..slide.size[0]).contains(&x) && (-0.5..slide.size[1]).contains(&y);
     // Of a window only what lies in it; of the slide all, so that one sees what misses it.
-    let shown: Vec<[f64; 2]> = at
+    let mut shown: Vec<[f64; 2]> = at
         .xy
         .rows()
         .into_iter()
@@ -136,8 +136,11 @@ pub fn overlay(ds: &Dataset, slide: &Backdrop, config: &OverlayConfig) -> Result
     if shown.is_empty() {
         return Err(nothing());
     }
-    let every = shown.len().div_ceil(config.max_spots);
-    let mut drawn: Vec<[f64; 2]> = shown.iter().step_by(every).copied().collect();
+    let some = |shown: &[[f64; 2]]| -> (usize, Vec<[f64; 2]>) {
+        let every = shown.len().div_ceil(config.max_spots).max(1);
+        (every, shown.iter().step_by(every).copied().collect())
+    };
+    let (mut every, mut drawn) = some(&shown);
     let diameter = match config.spot_size {
         Some(d) if d.is_finite() && d > 0.0 => d,
         Some(d) => {
@@ -152,12 +155,13 @@ pub fn overlay(ds: &Dataset, slide: &Backdrop, config: &OverlayConfig) -> Result
     if !whole {
         // A mark that the edge would cut would make the map wider than the picture.
         let r = diameter / 2.0 + 0.5;
-        drawn.retain(|[x, y]| {
+        shown.retain(|[x, y]| {
             (left + r..right - r).contains(x) && (top + r..bottom - r).contains(y)
         });
-        if drawn.is_empty() {
+        if shown.is_empty() {
             return Err(nothing());
         }
+        (every, drawn) = some(&shown);
     }
     let colours = if brightness(&slide.pixels) > BRIGHT { ON_BRIGHT } else { ON_DARK };
     let codes: Vec<u32> = drawn.iter().map(|[x, y]| u32::from(!on_slide(*x, *y))).collect();

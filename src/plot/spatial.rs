@@ -177,8 +177,21 @@ fn fill(ds: &Dataset, config: &SpatialConfig) -> Result<Fill> {
     let doing = || format!("drawing '{name}' on the tissue");
     let column = ds.obs().has(name);
     let gene = ds.var().index().iter().position(|g| g == name);
+    // An option that cannot do anything is a misunderstanding.
+    let without_use = |what: &str, found: String, advice: &str| {
+        Err(Error::new(doing()).expected(format!("no {what}")).found(found).advice(advice))
+    };
+    if column && config.layer != "X" {
+        let found = format!("layer \"{}\" and a column of obs", config.layer);
+        return without_use("layer for a column", found, "Only a gene's values come from a layer");
+    }
+    if !column && gene.is_some() && config.groups {
+        let advice = "Make a column of the gene first: ds.obs[\"name\"] = ..";
+        return without_use("groups for a gene", "groups: true".into(), advice);
+    }
     if column && (config.groups || ds.obs().is_groups(name)) {
-        return groups(labels(ds.obs().column(name)?)?, config);
+        let order = ds.obs().codes(name)?.map(|(categories, _)| categories).unwrap_or_default();
+        return groups(labels(ds.obs().column(name)?)?, &order, config);
     }
     let (label, values) = match (column, gene) {
         (true, _) => (with_unit(name), ds.obs().f64(name)?),
@@ -209,10 +222,15 @@ fn fill(ds: &Dataset, config: &SpatialConfig) -> Result<Fill> {
     numbers(label, values, &config.colours()).map_err(|e| e.within(doing()))
 }
 
-fn groups(values: Vec<Option<String>>, config: &SpatialConfig) -> Result<Fill> {
+/// `order` is that of the categories where they have one.
+fn groups(values: Vec<Option<String>>, order: &[String], config: &SpatialConfig) -> Result<Fill> {
     let mut names: Vec<String> = values.iter().flatten().cloned().collect();
     names.sort_by(|a, b| natural(a).cmp(&natural(b)).then_with(|| a.cmp(b)));
     names.dedup();
+    // An order that is not the alphabet's is somebody's: low, medium, high.
+    if !order.is_sorted() {
+        names.sort_by_key(|name| order.iter().position(|o| o == name));
+    }
     let doing = || format!("drawing the groups of '{}'", config.color);
     if names.is_empty() {
         return Err(Error::new(doing())

@@ -133,15 +133,19 @@ struct Plane<'a> {
 }
 
 impl Plane<'_> {
+    /// "x (µm)", or "x" alone where there is no unit.
+    fn named(&self, axis: &str) -> String {
+        match self.map.unit.as_str() {
+            "" => axis.to_owned(),
+            unit => format!("{axis} ({unit})"),
+        }
+    }
+
     /// A channel of position. The domain of y descends, so that y runs downwards, as in the image.
     fn position(&self, axis: &str, field: &str) -> Value {
         let [x0, y0, x1, y1] = self.view;
         let domain = if axis == "x" { [x0, x1] } else { [y1, y0] };
-        let title = match self.map.unit.as_str() {
-            "" => axis.to_owned(),
-            unit => format!("{axis} ({unit})"),
-        };
-        let shown = json!({ "title": title, "grid": false, "tickCount": 6 });
+        let shown = json!({ "title": self.named(axis), "grid": false, "tickCount": 6 });
         json!({
             "field": field,
             "type": "quantitative",
@@ -194,7 +198,7 @@ impl Plane<'_> {
 
     /// What the pointer shows: the spot, its value, its place.
     fn tooltip(&self, value: Option<Value>) -> Value {
-        let unit = |axis: &str| json!({ "field": axis, "type": "quantitative", "title": format!("{axis} ({})", self.map.unit), "format": ".7~g" });
+        let unit = |axis: &str| json!({ "field": axis, "type": "quantitative", "title": self.named(axis), "format": ".7~g" });
         let spot = json!({ "field": "s", "type": "nominal", "title": "spot" });
         let spot = Some(spot).filter(|_| !self.map.names.is_empty());
         spot.into_iter().chain(value).chain([unit("x"), unit("y")]).collect()

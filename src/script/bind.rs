@@ -14,7 +14,10 @@ use rhai::{
     RhaiFunc, Variant,
 };
 
+use super::convert::Outcome;
+use super::docs;
 use super::error::guard;
+use crate::base::Error;
 
 /// The functions of one part of the language: under a name of its own (`data::read`), or, with an
 /// empty name, methods and properties of an object.
@@ -49,7 +52,7 @@ fn module(part: &Part) -> Module {
     each(part, &mut |f, types| {
         let call = wrapped(part, f, types);
         FuncRegistration::new(f.name()).set_into_module_raw(&mut module, types, call.clone());
-        for types in variants(types) {
+        for types in variants(types, docs::takes_options(&spelled(part.name, f.name()))) {
             if !taken.contains(&(f.name(), types.clone())) {
                 FuncRegistration::new(f.name()).set_into_module_raw(
                     &mut module,
@@ -68,7 +71,7 @@ fn each(part: &Part, f: &mut dyn FnMut(&'static FnManifestEntry, &[TypeId])) {
 }
 
 /// Other ways to call a function: an integer for any float, and without the options at the end.
-fn variants(types: &[TypeId]) -> Vec<Vec<TypeId>> {
+fn variants(types: &[TypeId], has_options: bool) -> Vec<Vec<TypeId>> {
     let mut all = vec![types.to_vec()];
     for i in floats(types) {
         let integers = all.clone().into_iter().map(|mut types| {
@@ -77,10 +80,27 @@ fn variants(types: &[TypeId]) -> Vec<Vec<TypeId>> {
         });
         all.extend(integers);
     }
-    if types.last() == Some(&TypeId::of::<Map>()) {
+    // Of another map at the end, such as a table's columns, none at all would be a mistake.
+    if has_options && types.last() == Some(&TypeId::of::<Map>()) {
         all.extend(all.clone().iter().map(|types| types[..types.len() - 1].to_vec()));
     }
     all
+}
+
+/// The options with a key that the call says by an argument of its own, for the core's structs hold
+/// both.
+pub(super) fn with(mut options: Map, key: &str, value: Dynamic) -> Outcome<Map> {
+    if let Some(given) = options.get(key)
+        && given.to_string() != value.to_string()
+    {
+        return Err(Error::new("reading the options")
+            .expected(format!("'{key}' once"))
+            .found(format!("{value} in front of them and {key}: {given} among them"))
+            .advice(format!("Leave '{key}' out of the options"))
+            .into());
+    }
+    options.insert(key.into(), value);
+    Ok(options)
 }
 
 fn floats(types: &[TypeId]) -> impl Iterator<Item = usize> {

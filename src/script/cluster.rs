@@ -1,8 +1,9 @@
 //! `cluster::`: groups of spots.
 
+use rhai::Map;
 use rhai::plugin::*;
-use rhai::{Dynamic, Map};
 
+use super::bind::with;
 use super::column::Column;
 use super::convert::{Outcome, parse};
 use super::tensor::Tensor;
@@ -17,7 +18,7 @@ pub(super) mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn gmm(points: Tensor, k: i64, options: Map) -> Outcome<Column> {
-        let config = parse::<GmmConfig>(with_k(options, k), "gmm")?;
+        let config = parse::<GmmConfig>(with(options, "k", k.into())?, "gmm")?;
         Ok(Column::of_labels("gmm", &analysis::gmm(points.matrix()?.view(), &config)?.labels)?)
     }
 
@@ -28,15 +29,10 @@ pub(super) mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn kmeans(points: Tensor, k: i64, options: Map) -> Outcome<Column> {
-        let config = parse::<KmeansConfig>(with_k(options, k), "kmeans")?;
+        let config = parse::<KmeansConfig>(with(options, "k", k.into())?, "kmeans")?;
         Ok(Column::of_labels(
             "kmeans",
             &analysis::kmeans(points.matrix()?.view(), &config)?.labels,
         )?)
     }
-}
-
-fn with_k(mut options: Map, k: i64) -> Map {
-    options.insert("k".into(), Dynamic::from(k));
-    options
 }

@@ -5,8 +5,9 @@ use rhai::{
 };
 
 use super::error::{Place, Raised};
-use super::hints::{Call, Mistake, lower_first, sentence, type_word};
+use super::hints::{Call, Mistake, lower_first, sentence};
 use super::interpreter::State;
+use super::types::type_word;
 use super::{foreign, limits};
 use crate::base::{Error, Kind, nearest};
 

@@ -16,6 +16,7 @@ use self::outline::Function;
 pub use self::reference::reference;
 use super::bind::Part;
 use super::model::GvaeOptions;
+use super::types::type_word;
 use super::{PARTS, STDLIB};
 use crate::analysis::{GmmConfig, KmeansConfig, MoranConfig};
 use crate::batch::gvae::DataConfig;
@@ -99,6 +100,11 @@ const OPTIONS: &[(&str, Schema)] = &[
 
 fn schema<T: JsonSchema>() -> Value {
     schemars::schema_for!(T).to_value()
+}
+
+/// Whether the map at the end of a function holds options.
+pub(super) fn takes_options(name: &str) -> bool {
+    OPTIONS.iter().any(|(of, _)| *of == name)
 }
 
 /// One function, method or property.
@@ -266,12 +272,14 @@ fn entry(part: &Part, f: &FuncMetadata) -> Entry {
         bare: bare.to_owned(),
         form,
         params,
-        result: plain(&f.return_type).replace("()", ""),
+        result: type_word(&f.return_type).replace("()", ""),
         ..Entry::default()
     };
     (entry.name, entry.signature) = spelled(&entry);
     let schema = OPTIONS.iter().find(|(of, _)| *of == entry.name).map(|(_, schema)| schema());
     entry.options = schema.map(|s| schema::choices(&s)).unwrap_or_default();
+    // What has an argument of its own is no option, though the struct has both.
+    entry.options.retain(|o| !entry.params.iter().any(|(name, _)| *name == o.key));
     entry
 }
 
@@ -279,7 +287,7 @@ fn entry(part: &Part, f: &FuncMetadata) -> Entry {
 fn params(f: &FuncMetadata) -> Vec<(String, String)> {
     let named = f.params_info.iter().filter_map(|p| p.split_once(':'));
     let named = named.filter(|(_, t)| !t.contains("NativeCallContext"));
-    named.map(|(n, t)| (n.trim().to_owned(), plain(t))).collect()
+    named.map(|(n, t)| (n.trim().to_owned(), type_word(t))).collect()
 }
 
 /// The text of doc comments, without what makes them comments.
@@ -309,21 +317,4 @@ fn spelled(e: &Entry) -> (String, String) {
     };
     let arrow = if e.result.is_empty() { String::new() } else { format!(" -> {}", e.result) };
     (name, format!("{call}{arrow}"))
-}
-
-/// A Rust type as the language calls it.
-pub(super) fn plain(rust: &str) -> String {
-    let t = rust.trim().trim_start_matches("&mut ").trim();
-    let t = t.strip_prefix("Outcome<").and_then(|t| t.strip_suffix('>')).unwrap_or(t).trim();
-    match t {
-        "&str" | "String" | "ImmutableString" | "string" => "text",
-        "i64" | "INT" => "int",
-        "f64" | "FLOAT" => "float",
-        "Map" => "map",
-        "Array" => "array",
-        "Dynamic" | "?" => "any",
-        "Printed" => "()",
-        other => other,
-    }
-    .to_owned()
 }

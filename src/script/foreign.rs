@@ -78,7 +78,9 @@ pub(super) fn method(of: &str, name: &str) -> Option<String> {
                 "Write text.starts_with(..) or text.ends_with(..)"
             }
             ("map", "items") => "Write for key in map.keys() { map[key] }",
-            ("Dataset", "obs_names" | "var_names") => "Names are in ds.obs.index and ds.var.index",
+            ("Dataset", "obs_names" | "var_names") => {
+                "Names are in ds.obs.index() and ds.var.index()"
+            }
             _ => return None,
         }
         .into(),

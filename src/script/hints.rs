@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::PARTS;
 use super::describe::World;
 use super::resolver::STDLIB;
+use super::types::type_word;
 use super::{docs, foreign};
 use crate::base::nearest;
 
@@ -223,8 +224,8 @@ fn is_module_name(owner: &str) -> bool {
 }
 
 /// Types that have no capital.
-const BUILT_IN: [&str; 9] =
-    ["text", "int", "float", "bool", "array", "map", "char", "range", "timestamp"];
+const BUILT_IN: [&str; 10] =
+    ["text", "int", "float", "bool", "array", "map", "char", "range", "timestamp", "function"];
 
 /// All that can be written: the language, Rhai's own functions, the script's, imported modules'.
 fn ways(world: &World<'_>) -> Vec<Way> {
@@ -339,28 +340,6 @@ fn article(of: &str) -> String {
         "()" => "() (nothing)".into(),
         _ => format!("a{n} {of}"),
     }
-}
-
-/// A type of Rust or Rhai as the language calls it.
-pub(super) fn type_word(rust: &str) -> String {
-    let t = rust.trim().trim_start_matches("&mut ").trim();
-    match t {
-        "&str | ImmutableString | String" | "&str" | "String" | "ImmutableString" | "string" => {
-            "text"
-        }
-        "i64" | "INT" => "int",
-        "f64" | "FLOAT" => "float",
-        "Map" => "map",
-        "Array" => "array",
-        "Dynamic" => "any",
-        "Fn" | "FnPtr" => "function",
-        t if t.ends_with("ImmutableString") => "text",
-        t if t.ends_with("Dynamic>") && t.contains("Vec<") => "array",
-        t if t.ends_with("Dynamic>") && t.contains("Map<") => "map",
-        "()" | "nothing" => "()",
-        other => other.rsplit("::").next().unwrap_or(other),
-    }
-    .to_owned()
 }
 
 pub(super) fn sentence(what: String, advice: String) -> String {

@@ -322,7 +322,29 @@ impl Interpreter {
         )
     }
 
+    /// Does something and forgets what it defines: variables, functions, imports.
+    fn aside<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let (variables, functions) = (self.scope.len(), self.global.lib.len());
+        let imports = self.global.num_imports();
+        let state = self.state.clone();
+        let (published, known) =
+            (state.published.borrow().clone(), state.functions.borrow().clone());
+        let done = work(self);
+        self.scope.rewind(variables);
+        self.global.lib.truncate(functions);
+        self.global.truncate_imports(imports);
+        state.published.replace(published);
+        state.functions.replace(known);
+        done
+    }
+
     fn run(&mut self, ast: &AST, name: &str) -> Result<Dynamic, Box<EvalAltResult>> {
+        let statements = self.begin(ast, name);
+        self.evaluate(&statements)
+    }
+
+    /// Makes a text's functions known; what is to be evaluated.
+    fn begin(&mut self, ast: &AST, name: &str) -> Vec<Stmt> {
         self.state.own.borrow_mut().insert(name.into());
         self.state.wanted.borrow_mut().extend(free_names(ast));
         self.state.publish(&mut self.scope);
@@ -336,7 +358,10 @@ impl Interpreter {
         if !ast.shared_lib().is_empty() {
             self.global.lib.push(ast.shared_lib().clone());
         }
-        let statements = self.with_publishing(ast.statements());
+        self.with_publishing(ast.statements())
+    }
+
+    fn evaluate(&mut self, statements: &[Stmt]) -> Result<Dynamic, Box<EvalAltResult>> {
         #[expect(
             deprecated,
             reason = "the only call that keeps functions and imports from one cell to the next"
@@ -345,7 +370,7 @@ impl Interpreter {
             &mut self.global,
             &mut Caches::new(),
             &mut self.scope,
-            &statements,
+            statements,
         )
     }
 

@@ -41,6 +41,7 @@ pub mod source;
 pub mod syntax;
 mod table;
 mod tensor;
+mod types;
 mod uns;
 mod values;
 

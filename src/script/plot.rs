@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 
+use rhai::Map;
 use rhai::plugin::*;
-use rhai::{Dynamic, Map};
 
+use super::bind::with;
 use super::convert::{Outcome, parse};
 use super::dataset::Dataset;
 use super::run::Run;
@@ -44,8 +45,7 @@ pub(super) mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn spatial(ds: Dataset, color: &str, options: Map) -> Outcome<Figure> {
-        let mut options = options;
-        options.insert("color".into(), Dynamic::from(color.to_owned()));
+        let options = with(options, "color", color.into())?;
         Ok(Figure::new(plot::spatial(&ds.get(), &parse::<SpatialConfig>(options, "spatial")?)?))
     }
 

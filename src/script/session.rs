@@ -12,7 +12,7 @@ use rhai::plugin::*;
 use rhai::{Dynamic, INT};
 
 use super::convert::Outcome;
-use super::hints::type_word;
+use super::types::type_word;
 use crate::base::{Error, Kind};
 
 /// The session's variables that are no variables: the last value, all values, all texts.

@@ -4,7 +4,8 @@
 //! of what the user wrote stay as they are. A line ends a statement when it stops on something
 //! that can end one (a name, a literal, a closing bracket), stands directly in a block, and the
 //! next line does not carry it on (with `.`, an operator, `else`, a closing bracket). A `-` or `+`
-//! that touches what follows it starts a new statement; with a space behind, it carries on.
+//! that touches what follows it starts a new statement, as `(` and `[` do; with a space behind, it
+//! carries on. Where such a line could have been meant to carry on, that is a [`Doubt`].
 
 mod scan;
 
@@ -21,25 +22,48 @@ pub enum Completeness {
     Incomplete,
 }
 
+/// A line that begins a statement but looks as if it went on with the one before.
+pub(super) struct Doubt {
+    /// From 1, as the column.
+    pub line: usize,
+    pub column: usize,
+    pub message: String,
+}
+
 /// The text with a `;` behind every statement that a line's end closes.
 pub fn complete(text: &str) -> String {
+    pass(text).0
+}
+
+/// The first line that Rhai would read as a part of the statement before it, that begins one here,
+/// and that either is indented as if it went on or has no effect as a statement: without an error,
+/// what was written for Rhai would lose a part of its value and nobody would be told.
+pub(super) fn doubt(text: &str) -> Option<Doubt> {
+    pass(text).1
+}
+
+fn pass(text: &str) -> (String, Option<Doubt>) {
     let tokens = scan(text).tokens;
     let mut out = String::with_capacity(text.len() + 64);
     let mut copied = 0;
+    let mut doubt = None;
     let mut stack = vec![Frame::new(Context::Block)];
     for (i, token) in tokens.iter().enumerate() {
-        if let Some(last) = i.checked_sub(1).map(|k| &tokens[k])
-            && token.line > last.last_line
-            && stack.last().is_some_and(|f| f.ends_here(last, token))
-        {
+        let before = i.checked_sub(1).map(|k| &tokens[k]).filter(|b| token.line > b.last_line);
+        let ended = before.filter(|b| stack.last().is_some_and(|f| f.ends_here(b, token)));
+        if let Some(last) = ended {
             out.push_str(&text[copied..last.end]);
             out.push(';');
             copied = last.end;
         }
+        if let Some(frame) = stack.last_mut() {
+            let found = frame.doubt(token, ended.is_some());
+            doubt = doubt.or(found);
+        }
         follow(&mut stack, token);
     }
     out.push_str(&text[copied..]);
-    out
+    (out, doubt)
 }
 
 /// Whether a text can be run or waits for more, as a console asks after each line.
@@ -128,11 +152,52 @@ struct Frame {
     keyword: Keyword,
     /// The block of a `do` has just closed: `while` belongs to it.
     after_do: bool,
+    /// The column where the statement began that is being read.
+    column: Option<usize>,
+    /// Line and column of the `-` or `+` that it began with, on a line that had no `;` before it.
+    sign: Option<(usize, usize)>,
 }
 
 impl Frame {
     fn new(context: Context) -> Self {
-        Self { context, header: false, keyword: Keyword::Other, after_do: false }
+        let keyword = Keyword::Other;
+        Self { context, header: false, keyword, after_do: false, column: None, sign: None }
+    }
+
+    /// Follows the statements of a block; `ended` says that a line's end closes one before `next`.
+    fn doubt(&mut self, next: &Token<'_>, ended: bool) -> Option<Doubt> {
+        if self.context != Context::Block || next.kind == Kind::Close {
+            return None;
+        }
+        let is_over = ended || next.text == ";";
+        let without_effect = self.sign.take_if(|_| is_over).map(|(line, column)| Doubt {
+            line,
+            column,
+            message: "this line is a statement of its own, and as that it has no effect. To go on with the \
+                      line before, write a space behind the sign, or the sign at that line's end"
+                .into(),
+        });
+        let began = self.column.take_if(|_| is_over);
+        if next.text == ";" {
+            return without_effect;
+        }
+        self.column.get_or_insert(next.column);
+        let is_sign = matches!(next.text, "-" | "+");
+        if !ended || !is_sign && !matches!(next.text, "(" | "[") {
+            return without_effect;
+        }
+        self.sign = is_sign.then_some((next.line, next.column));
+        let indented = || Doubt {
+            line: next.line,
+            column: next.column,
+            message: format!(
+                "a line that begins with {0} is a statement of its own, but this one is indented as if it \
+                 went on with the line before. To go on, write the {0} at that line's end; for a \
+                 statement, begin where that line begins",
+                next.text
+            ),
+        };
+        without_effect.or_else(|| began.filter(|&b| next.column > b).map(|_| indented()))
     }
 
     fn ends_here(&self, last: &Token<'_>, next: &Token<'_>) -> bool {

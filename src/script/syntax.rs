@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use rhai::{AST, Engine, OptimizationLevel, ParseError, Position, Token};
+use rhai::{AST, Engine, LexError, OptimizationLevel, ParseError, Position, Token};
 
 use super::session::LAST;
-use super::source;
+use super::source::{self, Doubt};
 
 /// Where the text that is being compiled uses `_` as a name: line and column, from 1.
 pub(super) type Underscores = Rc<RefCell<BTreeSet<(usize, usize)>>>;
@@ -36,7 +36,25 @@ pub(super) fn compile(
     text: &str,
 ) -> Result<AST, ParseError> {
     underscores.replace(source::underscores(text));
-    engine.compile(source::complete(text))
+    let mut program = source::complete(text);
+    // A comment to Rhai, and as wide: what is on the line names a script's interpreter.
+    if program.starts_with("#!") {
+        program.replace_range(..2, "//");
+    }
+    // To Rhai, `2.` is a number only in front of something.
+    if program.ends_with('.') {
+        program.push('\n');
+    }
+    let ast = engine.compile(program)?;
+    // Only of what is a program: whatever else is wrong comes first.
+    match source::doubt(text) {
+        None => Ok(ast),
+        Some(Doubt { line, column, message }) => {
+            let at = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+            let e = LexError::ImproperSymbol(String::new(), message);
+            Err(e.into_err(Position::new(at(line).max(1), at(column))))
+        }
+    }
 }
 
 /// Whether a text can be read at all; whether it then runs is another question.

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 use rhai::{Array, Dynamic};
 
+use super::convert;
 use super::table::Table;
 use super::tensor::Tensor;
-use super::{convert, docs};
+use super::types::type_word;
 use crate::base::{Error, Result};
 use crate::data::Uns;
 
@@ -129,7 +130,7 @@ fn text(value: &Dynamic) -> Option<String> {
 
 /// What a value is called.
 fn word(value: &Dynamic) -> String {
-    docs::plain(value.type_name().rsplit("::").next().unwrap_or_default())
+    type_word(value.type_name())
 }
 
 fn all<T>(values: &[Dynamic], read: impl Fn(&Dynamic) -> Option<T>) -> Option<Vec<T>> {

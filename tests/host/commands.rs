@@ -133,6 +133,21 @@ fn times_are_told_and_values_kept() {
     assert!(refusal(session.cell("%timeit nothing")).contains("nothing"));
     session.cell("%timeit -n 5 -r 1 let inside = 1");
     assert!(refusal(session.cell("inside")).contains("inside"), "nothing stays defined");
+    // Nor is a function of the session left with what was thrown away, in any of the runs.
+    session.cell("fn there() { inside }\nfn x2() { x * 2 }");
+    session.cell("%timeit -n 3 -r 2 let inside = x; x += there(); x = there()").outcome.unwrap();
+    assert_eq!(answer(session.cell("x")), "31");
+    for aside in [
+        ":type let inside = 1; fn mine() { 1 }; inside",
+        "%timeit -n 2 -r 1 fn mine() { 1 }; let inside = 1",
+    ] {
+        session.cell(aside).outcome.unwrap();
+        assert!(refusal(session.cell("there()")).contains("inside"), "{aside}");
+        assert!(refusal(session.cell("mine()")).contains("mine"), "{aside}");
+    }
+    session.cell(":type { import \"gvae\" as g; 1 }").outcome.unwrap();
+    session.cell("%timeit -n 2 -r 1 import \"gvae\" as g").outcome.unwrap();
+    assert!(refusal(session.cell("g::map(1)")).contains("g"));
 }
 
 #[test]

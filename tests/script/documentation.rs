@@ -46,23 +46,27 @@ fn every_example_runs_and_gives_what_it_says() {
     prepared.eval("let fresh = ds", "prelude").unwrap();
     for e in docs::entries() {
         // Files of the examples go into a folder of their own.
-        let code = e.example().unwrap_or("");
-        let code = in_folder(code, folder.path());
+        let code = in_folder(e.example().unwrap_or(""), folder.path());
         prepared.eval("ds = fresh.copy()", "reset").unwrap();
-        let expected = code
-            .lines()
-            .rev()
-            .find_map(|l| l.split_once("// => "))
-            .map(|(_, v)| v.trim().to_owned());
-        match (prepared.eval(&code, &e.name), expected) {
-            (Err(f), _) => wrong.push(format!("{}: {}", e.name, f.message)),
-            (Ok(found), Some(expected)) => {
-                let found = found.map(|s| s.plain().to_owned()).unwrap_or_default();
-                if found != expected {
-                    wrong.push(format!("{}: {found}, not {expected}", e.name));
-                }
+        // A part for every line that says what it gives.
+        let mut part = String::new();
+        let mut lines = code.lines().peekable();
+        while let Some(line) = lines.next() {
+            part += &format!("{line}\n");
+            let expected = line.split_once("// => ").map(|(_, value)| value.trim());
+            if expected.is_none() && lines.peek().is_some() {
+                continue;
             }
-            (Ok(_), None) => {}
+            match (prepared.eval(&std::mem::take(&mut part), &e.name), expected) {
+                (Err(f), _) => wrong.push(format!("{}: {}", e.name, f.message)),
+                (Ok(found), Some(expected)) => {
+                    let found = found.map(|s| s.plain().to_owned()).unwrap_or_default();
+                    if found != expected {
+                        wrong.push(format!("{}: {found}, not {expected}", e.name));
+                    }
+                }
+                (Ok(_), None) => {}
+            }
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));

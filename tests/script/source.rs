@@ -46,6 +46,9 @@ fn a_line_that_ends_a_statement_gets_a_semicolon() {
         ("let s = \"a // b\"\nlet c = '\"'\nd", "let s = \"a // b\";\nlet c = '\"';\nd"),
         ("/* a /* b */ \n c */ x\ny", "/* a /* b */ \n c */ x;\ny"),
         ("let a = 1..5\nb", "let a = 1..5;\nb"),
+        ("let a = x / 2.\nb", "let a = x / 2.;\nb"),
+        ("let a = 2.\n  + b\nc", "let a = 2.\n  + b;\nc"),
+        ("a(2.)\n1..b\n1.b\n_", "a(2.);\n1..b;\n1.b;\n_"),
         ("let a = 1e-3\nb", "let a = 1e-3;\nb"),
         ("let a = 0x1e\nb", "let a = 0x1e;\nb"),
         ("a[\n0\n]\nb", "a[\n0\n];\nb"),
@@ -88,10 +91,34 @@ fn programs_without_semicolons_run() {
         ("let r = 0\ntry {\n  throw 1\n}\ncatch (e) {\n  r = e + 1\n}\nr", "2"),
         ("[3, 1, 2]\n  .filter(|x| x > 1)\n  .len()", "2"),
         ("let x = 5\nlet y = x\n-x", "-5"),
+        ("let x = 5 / 2.\nlet y = x\ny", "2.5"),
+        ("5 / 2.", "2.5"),
+        ("#!/usr/bin/env spatia\n//! Says it.\nlet x = 1\nx", "1"),
+        ("fn f(x) { let y = x\n  [x, y] }\nf(1)", "[1, 1]"),
+        ("let x = 1\n[2, x].len()\nfor i in 0..2 {\n  x += i\n  -x\n}\nx", "2"),
         ("fn f() {\n  if true {\n    return 3\n  }\n  4\n}\nf()", "3"),
     ] {
         assert_eq!(shown(text).unwrap(), expected, "{text}");
     }
+}
+
+#[test]
+fn a_line_that_rhai_would_take_to_the_one_before_is_refused_where_that_could_be_meant() {
+    for (text, line, column, words) in [
+        ("let a = 1\nlet d = a\n    -a\nd", 3, 5, "begins with - is a statement of its own"),
+        ("let a = 1\nlet d = a\n    -a", 3, 5, "at that line's end"),
+        ("let a = [1]\nlet d = a\n  [0];\nd", 3, 3, "begins with ["),
+        ("fn f(x) { x }\nlet d = Fn(\"f\")\n  (1)", 3, 3, "begins with ("),
+        ("let a = 1\nlet d = a\n-a\nd", 3, 1, "no effect"),
+        ("let a = 1\nlet d = a\n+a;", 3, 1, "write a space behind the sign"),
+        ("if true {\n  let a = 1\n  -a;\n}", 3, 3, "no effect"),
+    ] {
+        let e = shown(text).unwrap_err();
+        assert_eq!((e.place.line, e.place.column), (line, column), "{text}: {}", e.message);
+        assert!(e.message.contains(words), "{words} in: {}", e.message);
+    }
+    // What is wrong in another way says so.
+    assert!(shown("let d = 1\n  -d\nlet = 3").unwrap_err().message.contains("name"));
 }
 
 #[test]
@@ -104,6 +131,9 @@ fn a_console_knows_when_more_is_to_come() {
         ("fn f() {\n  1\n}", true),
         ("if a", false),
         ("let a =", false),
+        ("let a = 2.", true),
+        ("let a = 2.\n", true),
+        ("a.", false),
         ("a +", false),
         ("`open ${1}", false),
         ("/* open", false),

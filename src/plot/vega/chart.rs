@@ -74,7 +74,7 @@ fn curve(chart: &Chart, panel: &Panel, k: usize, field: &str, last: bool) -> Val
         if panel.log { json!({ "type": "log" }) } else { json!({ "zero": false, "padding": 4 }) };
     let title = if last { json!(chart.x_label) } else { Value::Null };
     let mut axis = json!({ "title": title, "labels": last, "format": ".6~g" });
-    if chart.x.iter().all(|x| x.fract() == 0.0) {
+    if chart.counts() {
         // No ticks between epochs.
         axis["tickMinStep"] = json!(1);
     }

@@ -5,10 +5,11 @@ use std::sync::OnceLock;
 
 use rhai::{Engine, FuncMetadata};
 
-use super::{Entry, Form, comments, params, plain, spelled};
+use super::{Entry, Form, comments, params, spelled};
+use crate::script::types::type_word;
 
 /// The types that are Rhai's own, as the language calls them.
-const TYPES: &[&str] = &["text", "int", "float", "bool", "char", "array", "map", "FnPtr", "any"];
+const TYPES: &[&str] = &["text", "int", "float", "bool", "char", "array", "map", "function", "any"];
 
 /// Words of the language, and what each begins.
 pub const KEYWORDS: &[(&str, &str)] = &[
@@ -44,9 +45,9 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("print", "print(value: any)", "Prints a value and ends the line."),
     ("debug", "debug(value: any)", "Prints a value as code shows it, with its place."),
     ("type_of", "type_of(value: any) -> text", "The name of a value's type."),
-    ("Fn", "Fn(name: text) -> FnPtr", "The function of a name, to be handed on and called."),
-    ("call", "call(f: FnPtr, ...) -> any", "Calls a function that was handed on."),
-    ("curry", "curry(f: FnPtr, ...) -> FnPtr", "A function whose first arguments are given."),
+    ("Fn", "Fn(name: text) -> function", "The function of a name, to be handed on and called."),
+    ("call", "call(f: function, ...) -> any", "Calls a function that was handed on."),
+    ("curry", "curry(f: function, ...) -> function", "A function whose first arguments are given."),
     ("eval", "eval(code: text) -> any", "Runs a text as code."),
     ("is_def_var", "is_def_var(name: text) -> bool", "Whether there is a variable of a name."),
     (
@@ -104,7 +105,7 @@ fn entry(f: &FuncMetadata) -> Option<Entry> {
         form,
         params: all.get(usize::from(owner.is_some())..).unwrap_or_default().to_vec(),
         owner: owner.unwrap_or_default(),
-        result: plain(&f.return_type).replace("()", ""),
+        result: type_word(&f.return_type).replace("()", ""),
         ..Entry::default()
     };
     (entry.name, entry.signature) = spelled(&entry);

@@ -40,6 +40,12 @@ with a few comforts: a line's end ends a statement, integers are taken where flo
 functions see the variables of the script. An option map may be left out; an unknown key is an
 error that names the nearest one.
 
+A statement goes on over a line's end inside brackets, behind an operator or a comma, and where the next
+line begins with `.`, an operator, `else` or a closing bracket. A line that begins with `(`, `[`, or a
+`-` or `+` that touches what follows (`-b`) begins a statement; `- b`, with a space, goes on. Rhai would
+go on in all of these, so such a line is an error where it is indented deeper than the statement before
+it, or has no effect. `;` may stand behind any statement.
+
 A script declares its parameters where it wants them, `let seed = param(\"seed\", 42, \"Seed of every
 random draw\")`: the default says the type, and `()` asks for a text that must be given. `spatia run
 SCRIPT --help` lists them. `import \"name\" as n` finds a module of the standard library, or a file

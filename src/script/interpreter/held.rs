@@ -13,6 +13,7 @@ use crate::script::model::Model;
 use crate::script::slide::Picture;
 use crate::script::table::Table;
 use crate::script::tensor::Tensor;
+use crate::script::types::type_word;
 use crate::script::values::Matrix;
 
 /// One variable and what it holds.
@@ -55,22 +56,13 @@ impl Interpreter {
     /// # Errors
     /// The text fails.
     pub fn kind_of(&mut self, text: &str, name: &str) -> Result<String, Failure> {
-        let before = self.scope.len();
         let ast = self.compile(text, name)?;
-        let value = self.run(&ast, name).map_err(|e| Failure::new(&e, name, &self.world()));
-        self.scope.rewind(before);
-        Ok(self.kind(&value?))
+        let value = self.aside(|me| me.run(&ast, name));
+        Ok(self.kind(&value.map_err(|e| Failure::new(&e, name, &self.world()))?))
     }
 
     fn kind(&self, value: &Dynamic) -> String {
-        match self.engine.map_type_name(value.type_name()) {
-            "i64" => "int",
-            "f64" => "float",
-            "string" => "text",
-            "Fn" => "function",
-            other => other,
-        }
-        .to_owned()
+        type_word(self.engine.map_type_name(value.type_name()))
     }
 
     fn holding(&self, name: &str, value: &Dynamic) -> Holding {

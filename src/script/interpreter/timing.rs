@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rhai::Caches;
+use rhai::EvalAltResult;
 
 use super::Interpreter;
 use crate::script::error::Failure;
@@ -14,31 +14,17 @@ impl Interpreter {
     /// # Errors
     /// The text fails, or the user stops it.
     pub fn repeat(&mut self, text: &str, name: &str, loops: u64) -> Result<Duration, Failure> {
-        let (variables, functions) = (self.scope.len(), self.global.lib.len());
         let ast = self.compile(text, name)?;
-        let start = Instant::now();
-        let mut ran = self.run(&ast, name).map(drop);
-        self.scope.rewind(variables);
-        for _ in 1..loops {
-            if ran.is_err() {
-                break;
+        let took = self.aside(|me| {
+            let statements = me.begin(&ast, name);
+            let variables = me.scope.len();
+            let start = Instant::now();
+            for _ in 0..loops.max(1) {
+                drop(me.evaluate(&statements)?);
+                me.scope.rewind(variables);
             }
-            #[expect(
-                deprecated,
-                reason = "the only call that keeps functions and imports from one cell to the next"
-            )]
-            let result = self.engine.eval_statements_raw(
-                &mut self.global,
-                &mut Caches::new(),
-                &mut self.scope,
-                ast.statements(),
-            );
-            ran = result.map(drop);
-            self.scope.rewind(variables);
-        }
-        let took = start.elapsed();
-        self.global.lib.truncate(functions);
-        ran.map_err(|e| Failure::new(&e, name, &self.world()))?;
-        Ok(took)
+            Ok(start.elapsed())
+        });
+        took.map_err(|e: Box<EvalAltResult>| Failure::new(&e, name, &self.world()))
     }
 }

@@ -12,6 +12,7 @@ use crate::base::text::clip;
 use crate::data::{self, Matrix as Numbers, Uns};
 use crate::script::column::Column;
 use crate::script::dataset::Dataset;
+use crate::script::error::Raised;
 use crate::script::graph::{Graph, Pairs};
 use crate::script::model::Model;
 use crate::script::plot::Figure;
@@ -20,8 +21,9 @@ use crate::script::slide::{Picture, Slide};
 use crate::script::slots::{Axis, Layers, Matrices, Rows, Tree};
 use crate::script::table::Table;
 use crate::script::tensor::Tensor;
+use crate::script::types::type_word;
+use crate::script::uns;
 use crate::script::values::Matrix;
-use crate::script::{docs, error::Raised, uns};
 
 /// How deep maps and trees are looked into.
 const DEPTH: usize = 4;
@@ -139,10 +141,10 @@ fn plain(engine: &Engine, value: &Dynamic, depth: usize) -> Variable {
         return Variable { parts, ..said("map", keys, vec![map.len()]) };
     }
     if let Some(f) = value.read_lock::<FnPtr>() {
-        return named("FnPtr", format!("the function {}", f.fn_name()));
+        return named("function", format!("the function {}", f.fn_name()));
     }
     let rust = value.type_name();
-    let kind = docs::plain(engine.map_type_name(rust).rsplit("::").next().unwrap_or(rust));
+    let kind = type_word(engine.map_type_name(rust));
     let small = matches!(kind.as_str(), "int" | "float" | "bool" | "char");
     let summary = if small { value.to_string() } else { kind.clone() };
     named(&kind, summary)

@@ -21,6 +21,7 @@ use serde_json::Value;
 pub use curves::Curves;
 pub(super) use grid::text as grid_text;
 pub use html::escape;
+pub(super) use values::{in_a_line, in_lines};
 
 use super::convert::Outcome;
 use super::output::Bundle;

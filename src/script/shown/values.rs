@@ -8,20 +8,28 @@ use super::object;
 use crate::base::{Error, Result};
 use crate::script::output::Bundle;
 
-/// Characters across of a line.
-const WIDTH: usize = 88;
-/// Values of an array that are shown.
-const MOST_VALUES: usize = 100;
+/// What there is room for.
+struct Room {
+    /// Characters across of a line.
+    width: usize,
+    /// Values of an array.
+    values: usize,
+}
+
+/// Where values are looked at.
+const SHOWN: Room = Room { width: 88, values: 100 };
+/// Where they are all wanted.
+const ALL: Room = Room { width: usize::MAX, values: usize::MAX };
 /// A map of no more lines is shown open.
 const OPEN: usize = 20;
 
 /// Text, and JSON, which notebooks show as a tree.
 pub fn bundle(value: &Dynamic) -> Bundle {
-    let text = text(value, 0);
+    let text = in_lines(value);
     let lines = text.lines().count();
     let bundle = Bundle::text(text);
     // One line says it all; and what is too long to be shown would make the notebook heavy.
-    if lines == 1 || leaves(value) > 10 * MOST_VALUES {
+    if lines == 1 || leaves(value) > 10 * SHOWN.values {
         return bundle;
     }
     bundle
@@ -39,8 +47,8 @@ fn outline(value: &Dynamic) -> Value {
         return array.iter().map(outline).collect();
     }
     match object(value) {
-        Some(_) => json!(leaf(value)),
-        None => json(value).unwrap_or_else(|_| json!(leaf(value))),
+        Some(_) => json!(leaf(value, &SHOWN)),
+        None => json(value).unwrap_or_else(|_| json!(leaf(value, &SHOWN))),
     }
 }
 
@@ -52,22 +60,33 @@ fn leaves(value: &Dynamic) -> usize {
     value.as_array_ref().map_or(1, |array| array.iter().map(leaves).sum())
 }
 
+/// As code would write it, with objects by their first line; a long array shortened.
+pub fn in_lines(value: &Dynamic) -> String {
+    text(value, 0, &SHOWN)
+}
+
+/// The same, all of it on one line.
+pub fn in_a_line(value: &Dynamic) -> String {
+    text(value, 0, &ALL)
+}
+
 /// On one line where it fits, else a value a line.
-fn text(value: &Dynamic, indent: usize) -> String {
+fn text(value: &Dynamic, indent: usize, room: &Room) -> String {
     let (open, close, parts) = if let Ok(map) = value.as_map_ref() {
-        let entry =
-            |(name, value): (&_, &Dynamic)| format!("{:?}: {}", name, text(value, indent + 2));
+        let entry = |(name, value): (&_, &Dynamic)| {
+            format!("{:?}: {}", name, text(value, indent + 2, room))
+        };
         ("#{", "}", map.iter().map(entry).collect::<Vec<_>>())
     } else if let Ok(array) = value.as_array_ref() {
-        let shown = array.iter().take(MOST_VALUES).map(|v| text(v, indent + 2));
-        let more = array.len().saturating_sub(MOST_VALUES);
+        let shown = array.iter().take(room.values).map(|v| text(v, indent + 2, room));
+        let more = array.len().saturating_sub(room.values);
         let more = (more > 0).then(|| format!("… {more} more"));
         ("[", "]", shown.chain(more).collect())
     } else {
-        return leaf(value);
+        return leaf(value, room);
     };
     let line = format!("{open}{}{close}", parts.join(", "));
-    if line.chars().count() + indent <= WIDTH && !line.contains('\n') {
+    if line.chars().count() + indent <= room.width && !line.contains('\n') {
         return line;
     }
     let pad = " ".repeat(indent);
@@ -79,7 +98,7 @@ fn text(value: &Dynamic, indent: usize) -> String {
                 if open == "["
                     && !part.contains('\n')
                     && !last.contains('\n')
-                    && last.chars().count() + part.chars().count() + indent + 4 <= WIDTH =>
+                    && last.chars().count() + part.chars().count() + indent + 4 <= room.width =>
             {
                 last.push_str(", ");
                 last.push_str(&part);
@@ -90,9 +109,9 @@ fn text(value: &Dynamic, indent: usize) -> String {
     format!("{open}\n{pad}  {}\n{pad}{close}", lines.join(&format!(",\n{pad}  ")))
 }
 
-fn leaf(value: &Dynamic) -> String {
+fn leaf(value: &Dynamic, room: &Room) -> String {
     match object(value) {
-        Some(object) => cut(object.to_string().lines().next().unwrap_or_default(), WIDTH),
+        Some(object) => cut(object.to_string().lines().next().unwrap_or_default(), room.width),
         None => format!("{value:?}"),
     }
 }

@@ -249,9 +249,13 @@ impl<'a> Scanner<'a> {
     }
 
     fn number(&mut self) {
+        let start = self.at;
         self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
+        let whole = self.text[start..self.at].bytes().all(|b| b.is_ascii_digit() || b == b'_');
         let mut after = self.rest().chars();
-        if after.next() == Some('.') && after.next().is_some_and(|c| c.is_ascii_digit()) {
+        // As Rhai has it: `2.` is a float, unless it is a range or what follows could be a method.
+        let is_name = |c: char| c.is_ascii_alphabetic() || matches!(c, '.' | '_');
+        if whole && after.next() == Some('.') && !after.next().is_some_and(is_name) {
             self.at += 1;
             self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
         }
