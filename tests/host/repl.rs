@@ -68,6 +68,26 @@ fn words_that_end_a_session() {
 }
 
 #[test]
+fn a_path_in_the_home_folder_is_one_for_save_and_restore_too() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |cells: &str| {
+        let mut repl = command(home.path());
+        let mut repl = repl
+            .env("HOME", home.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        repl.stdin.take().unwrap().write_all(cells.as_bytes()).unwrap();
+        text(&repl.wait_with_output().unwrap().stdout)
+    };
+    run("let x = 5\n:save ~/kept.rhai\n");
+    assert!(home.path().join("kept.rhai").exists() && !home.path().join("~").exists());
+    let said = run(":restore ~/kept.rhai\nprint(x)\n");
+    assert!(said.ends_with("5\n"), "{said}");
+}
+
+#[test]
 fn figures_are_text_where_output_is_piped() {
     let out = piped("plot::spatial(sim::tissue(#{ spots: 60, genes: 20 }), \"domain_true\")\n");
     let said = text(&out.stdout);
@@ -77,11 +97,13 @@ fn figures_are_text_where_output_is_piped() {
 /// A terminal that a test types into: `steps` are pairs of what is typed and what must then be
 /// seen; prints all that was seen, `repr`-ed.
 const TERMINAL: &str = r#"
-import os, pty, sys, time, select, struct, fcntl, termios, json
+import os, pty, sys, time, select, struct, fcntl, termios, json, resource
 binary, plan = sys.argv[1], json.load(open(sys.argv[2]))
 pid, fd = pty.fork()
 if pid == 0:
     os.environ.update(plan["env"])
+    if largest := int(os.environ.get("LARGEST_FILE", 0)):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     os.execv(binary, [binary, "repl"])
 seen = b""
@@ -190,6 +212,18 @@ fn a_session_in_a_terminal() {
     let lines: Vec<&str> = kept.lines().collect();
     assert_eq!(lines[1..4], ["let x = 40 + 2", "x", "fn f(a) {\\na + x\\n}"]);
     assert!(!kept.contains("half a line"));
+}
+
+#[test]
+fn a_session_that_ends_well_without_a_disk_for_its_journal_leaves_none() {
+    let home = home();
+    let long = format!("let t = \"{}\"\r", "x".repeat(700));
+    let steps =
+        [("", "> "), ("1\r", "[2]"), (&long, "is not kept"), ("6 * 7\r", "\n42"), ("\x04", "")];
+    let Some(seen) = typed(home.path(), &[("LARGEST_FILE", "600")], "", &steps) else { return };
+    assert_eq!(seen.matches("is not kept").count(), 1, "{seen}");
+    let left = std::fs::read_dir(home.path().join("spatia/sessions")).unwrap();
+    assert_eq!(left.map(|f| f.unwrap().path()).collect::<Vec<_>>(), [] as [std::path::PathBuf; 0]);
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Call, Said, Session};
 use crate::base::{Error, files, memory};
-use crate::host::typed;
 use crate::host::cell::Cell;
 use crate::host::session::Effect;
+use crate::host::typed;
 use crate::script::Failure;
 
 /// `:load FILE`: a script as if its text stood in the cell, its parameters at their defaults.

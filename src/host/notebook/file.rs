@@ -151,12 +151,11 @@ impl Notebook {
     /// Keeps that for the next run.
     pub fn set_given(&mut self, values: Map<String, Value>) {
         let metadata = self.root.entry("metadata").or_insert_with(|| json!({}));
-        if values.is_empty() {
-            if let Some(own) = metadata.get_mut(OWN).and_then(Value::as_object_mut) {
-                own.shift_remove(GIVEN);
-            }
-        } else if metadata.is_object() && (metadata[OWN].is_object() || metadata[OWN].is_null()) {
-            metadata[OWN][GIVEN] = values.into();
+        if let Value::Object(metadata) = metadata {
+            match values.is_empty() {
+                true => metadata.shift_remove(OWN),
+                false => metadata.insert(OWN.into(), json!({ GIVEN: values })),
+            };
         }
     }
 

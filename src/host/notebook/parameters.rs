@@ -86,7 +86,8 @@ impl Parameters {
         }
         let values = self.signature.bind(arguments)?;
         let mut given = self.given(&values, arguments);
-        let of_cell = |name: &str| self.signature.params[..self.tagged].iter().any(|p| p.name == name);
+        let of_cell =
+            |name: &str| self.signature.params[..self.tagged].iter().any(|p| p.name == name);
         let rest = given.extract_if(.., |(name, _)| !of_cell(name)).collect();
         notebook.set_given(rest);
         let set: String =
@@ -107,7 +108,7 @@ impl Parameters {
         for p in &mut signature.params {
             if let Some(value) = self.before.get(&p.name) {
                 let before = Param { default: value.clone(), ..p.clone() };
-                if p.default.is_null() || p.type_name() == before.type_name() {
+                if p.type_name() == before.type_name() {
                     *p = before;
                 }
             }
