@@ -172,7 +172,7 @@ fn what_a_notebook_was_given_it_keeps_until_it_is_given_other_values() {
     let book = executed(&path, &["--n", "5", "--seed", "7", "--name", "Ada"]);
     assert_eq!(text(&book, 2), "5 7 Ada\n");
     assert_eq!(text(&executed(&path, &[]), 2), "5 7 Ada\n");
-    assert_eq!(text(&executed(&path, &["--name", "Bob"]), 2), "5 42 Bob\n");
+    assert_eq!(text(&executed(&path, &["--name", "Bob"]), 2), "3 42 Bob\n");
     assert!(whose(&run(&[path.to_str().unwrap(), "--n", "6"])));
 }
 

@@ -92,12 +92,11 @@ impl Parameters {
         notebook.set_given(rest);
         let set: String =
             given.iter().map(|(name, value)| format!("\nlet {name} = {}", source(value))).collect();
-        if !set.is_empty() {
-            let text = format!("// Parameters{set}");
-            match (notebook.tagged(INJECTED), notebook.tagged(DEFAULTS)) {
-                (Some(there), _) => notebook.set_source(there, &text),
-                (None, at) => notebook.insert(at.map_or(0, |i| i + 1), INJECTED, &text),
-            }
+        let text = format!("// Parameters{set}");
+        match (notebook.tagged(INJECTED), notebook.tagged(DEFAULTS)) {
+            (Some(there), _) => notebook.set_source(there, &text),
+            (None, _) if set.is_empty() => {}
+            (None, at) => notebook.insert(at.map_or(0, |i| i + 1), INJECTED, &text),
         }
         Ok(values)
     }
