@@ -97,13 +97,14 @@ fn figures_are_text_where_output_is_piped() {
 /// A terminal that a test types into: `steps` are pairs of what is typed and what must then be
 /// seen; prints all that was seen, `repr`-ed.
 const TERMINAL: &str = r#"
-import os, pty, sys, time, select, struct, fcntl, termios, json, resource
+import os, pty, sys, time, select, struct, fcntl, termios, json
 binary, plan = sys.argv[1], json.load(open(sys.argv[2]))
 pid, fd = pty.fork()
 if pid == 0:
-    os.environ.update(plan["env"])
-    if largest := int(os.environ.get("LARGEST_FILE", 0)):
+    if largest := int(plan["env"].get("LARGEST_FILE", 0)):
+        import resource
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+    os.environ.update(plan["env"])
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     os.execv(binary, [binary, "repl"])
 seen = b""

@@ -35,8 +35,10 @@ pub fn timeit(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
     let name = session.cell_name();
     let mut sample = |loops: u64| -> Result<f64, Failure> {
         interrupt::check("timing (%timeit)")?;
-        let took = session.interpreter.repeat(&code, &name, loops)?;
-        Ok(took.as_secs_f64() / loops as f64)
+        let took = session.interpreter.repeat(&code, &name, loops);
+        // A call of `exit` ends a run only.
+        session.take_ended();
+        Ok(took?.as_secs_f64() / loops as f64)
     };
     let mut samples = Vec::new();
     let loops = match loops {

@@ -59,7 +59,6 @@ impl Interpreter {
         let ast = self.compile(text, name)?;
         let value = self.run(&ast, name).map_err(|e| Failure::new(&e, name, &self.world()));
         self.scope.rewind(before);
-        self.state.ended.take();
         Ok(self.kind(&value?))
     }
 

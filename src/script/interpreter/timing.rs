@@ -9,7 +9,7 @@ use crate::script::error::Failure;
 
 impl Interpreter {
     /// How long `loops` runs of a text take, at least one; it is compiled once, before. What it
-    /// defines is forgotten after each run, and where it calls `exit` that ends a run only.
+    /// defines is forgotten after each run.
     ///
     /// # Errors
     /// The text fails, or the user stops it.
@@ -38,7 +38,6 @@ impl Interpreter {
         }
         let took = start.elapsed();
         self.global.lib.truncate(functions);
-        self.state.ended.take();
         ran.map_err(|e| Failure::new(&e, name, &self.world()))?;
         Ok(took)
     }
