@@ -216,18 +216,6 @@ fn a_session_in_a_terminal() {
 }
 
 #[test]
-fn a_session_that_ends_well_without_a_disk_for_its_journal_leaves_none() {
-    let home = home();
-    let long = format!("let t = \"{}\"\r", "x".repeat(700));
-    let steps =
-        [("", "> "), ("1\r", "[2]"), (&long, "is not kept"), ("6 * 7\r", "\n42"), ("\x04", "")];
-    let Some(seen) = typed(home.path(), &[("LARGEST_FILE", "600")], "", &steps) else { return };
-    assert_eq!(seen.matches("is not kept").count(), 1, "{seen}");
-    let left = std::fs::read_dir(home.path().join("spatia/sessions")).unwrap();
-    assert_eq!(left.map(|f| f.unwrap().path()).collect::<Vec<_>>(), [] as [std::path::PathBuf; 0]);
-}
-
-#[test]
 fn colours_can_be_turned_off() {
     let home = home();
     // What is typed while a cell runs is echoed behind a prompt of our own.
@@ -239,6 +227,18 @@ fn colours_can_be_turned_off() {
     for colour in ["\x1b[31m", "\x1b[32m", "\x1b[35m", "\x1b[2m"] {
         assert!(!seen.contains(colour), "{seen:?}");
     }
+}
+
+#[test]
+fn a_session_that_ends_well_without_a_disk_for_its_journal_leaves_none() {
+    let home = home();
+    let long = format!("let t = \"{}\"\r", "x".repeat(700));
+    let steps =
+        [("", "> "), ("1\r", "[2]"), (&long, "is not kept"), ("6 * 7\r", "\n42"), ("\x04", "")];
+    let Some(seen) = typed(home.path(), &[("LARGEST_FILE", "600")], "", &steps) else { return };
+    assert_eq!(seen.matches("is not kept").count(), 1, "{seen}");
+    let left = std::fs::read_dir(home.path().join("spatia/sessions")).unwrap();
+    assert_eq!(left.map(|f| f.unwrap().path()).collect::<Vec<_>>(), [] as [std::path::PathBuf; 0]);
 }
 
 #[test]
