@@ -78,6 +78,23 @@ fn a_link_is_followed_and_stays() {
 
 #[cfg(unix)]
 #[test]
+fn a_file_that_is_replaced_keeps_its_mode() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let out = folder();
+    let at = |name: &str| out.path().join(name);
+    let mode = |name: &str| at(name).metadata().unwrap().mode() & 0o7777;
+    std::fs::write(at("like-any"), "new").unwrap();
+    files::write(&at("new"), "new").unwrap();
+    assert_eq!(mode("new"), mode("like-any"), "a new file is as the system makes it");
+    for (wanted, kept) in [(0o600, 0o600), (0o664, 0o664), (0o755, 0o755), (0o4755, 0o755)] {
+        std::fs::set_permissions(at("new"), PermissionsExt::from_mode(wanted)).unwrap();
+        files::write(&at("new"), "again").unwrap();
+        assert_eq!(mode("new"), kept, "{wanted:o}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn what_is_no_writable_file_is_not_replaced() {
     use std::os::unix::fs::{FileTypeExt, PermissionsExt};
     let out = folder();

@@ -1,7 +1,8 @@
 //! Files that are whole or absent: written to a temporary name, synced, renamed.
 
-use std::fs::File;
+use std::fs::{File, Metadata, Permissions};
 use std::io::Read;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -15,7 +16,7 @@ const MOST_LINKS: usize = 40;
 ///
 /// `write` gets the temporary path, which does not exist yet. A failure or a kill at any moment
 /// leaves what stood at `path` before. Where `path` is a link, what it leads to is written and the
-/// link stays.
+/// link stays. Who may read, write and run a file stays as it was before.
 ///
 /// # Errors
 /// What stands there is no file, or one without leave to write; what `write` returns; the folder
@@ -35,13 +36,33 @@ pub fn atomic(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()
         .map_err(|e| Error::io(doing(), e))?;
     let file = temporary.path().join(name);
     write(&file)?;
-    File::open(&file).and_then(|f| f.sync_all()).map_err(|e| Error::io(doing(), e))?;
+    let whole = File::open(&file).and_then(|new| {
+        if let Ok(old) = std::fs::metadata(path) {
+            keep_mode(&new, &old)?;
+        }
+        new.sync_all()
+    });
+    whole.map_err(|e| Error::io(doing(), e))?;
     std::fs::rename(&file, path).map_err(|e| Error::io(doing(), e))?;
     // The rename itself must survive a power cut; not every file system lets a folder be synced.
     if let Ok(f) = File::open(&folder) {
         f.sync_all().ok();
     }
     Ok(())
+}
+
+/// Gives a new file the mode of the one that it replaces. A group that we may not give it to must
+/// not be one that may do more than all others.
+fn keep_mode(new: &File, old: &Metadata) -> std::io::Result<()> {
+    let made = new.metadata()?;
+    let same = made.gid() == old.gid() || fchown(new, None, Some(old.gid())).is_ok();
+    let mode = old.mode() & 0o777;
+    let mode = if same { mode } else { mode & 0o707 | (mode & 0o007) << 3 };
+    // Where modes come with the disk they are the same, and cannot be set.
+    if made.mode() & 0o777 == mode {
+        return Ok(());
+    }
+    new.set_permissions(Permissions::from_mode(mode))
 }
 
 /// The path of the file that writing to `path` replaces, behind any links.

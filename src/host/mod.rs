@@ -55,7 +55,14 @@ pub(crate) fn state_folder() -> Option<PathBuf> {
     Some(folder)
 }
 
-/// A path as people type it: `~` at its front is the home folder.
+/// A path as people type it behind a command: quotes around it, `~` at its front.
+pub(crate) fn typed(path: &str) -> PathBuf {
+    let path = path.trim();
+    let quoted = ['"', '\''].iter().find_map(|q| path.strip_prefix(*q)?.strip_suffix(*q));
+    expanded(quoted.unwrap_or(path))
+}
+
+/// A path with the home folder for `~` at its front.
 pub(crate) fn expanded(path: &str) -> PathBuf {
     let home = || std::env::var_os("HOME").map(PathBuf::from);
     let expanded = match path.strip_prefix('~') {

@@ -66,6 +66,8 @@ pub struct Session {
     rust: rust::Cells,
     known: Arc<RwLock<Arc<Known>>>,
     count: usize,
+    /// The number of the cell that runs, and none while front ends ask behind the user's back.
+    present: Option<usize>,
     /// Whether each cell says how long it took.
     pub(super) timing: bool,
 }
@@ -76,7 +78,7 @@ impl Session {
         let interpreter = Interpreter::new(console.clone());
         let known = Arc::new(RwLock::new(Arc::new(interpreter.known())));
         let (journal, rust) = (Journal::default(), rust::Cells::default());
-        Self { interpreter, console, journal, rust, known, count: 0, timing: false }
+        Self { interpreter, console, journal, rust, known, count: 0, present: None, timing: false }
     }
 
     /// Runs a cell as people write them: code, a question, a command, a magic. Its number is
@@ -86,7 +88,7 @@ impl Session {
         let count = self.count;
         self.journal.begin(count, text);
         let start = Instant::now();
-        let mut said = self.guarded(|session| session.say(text));
+        let mut said = self.within(Some(count), text);
         let state = match &mut said.outcome {
             Ok(_) => State::Succeeded,
             Err(failure) if failure.kind == Kind::Interrupted => State::Interrupted,
@@ -123,14 +125,32 @@ impl Session {
     /// Runs a cell as [`Session::cell`] does, without counting or keeping it: what front ends ask
     /// behind the user's back.
     pub fn quietly(&mut self, text: &str) -> Said {
-        let said = self.guarded(|session| match Cell::parse(text) {
-            Cell::Code(code) => {
-                let outcome = session.interpreter.eval(code, "[silent]");
-                session.with_effect(outcome)
-            }
-            _ => session.say(text),
-        });
+        let said = self.within(None, text);
         self.learn();
+        said
+    }
+
+    /// Runs a text as the cell of that number, which may stand amid another (`:restore`).
+    fn within(&mut self, cell: Option<usize>, text: &str) -> Said {
+        let outer = std::mem::replace(&mut self.present, cell);
+        let said = self.guarded(|session| session.say(text));
+        self.present = outer;
+        said
+    }
+
+    /// Runs a script with parameters of its own amid a cell, which keeps those that it had.
+    pub(super) fn script(
+        &mut self,
+        text: &str,
+        name: &str,
+        values: BTreeMap<String, Value>,
+    ) -> Said {
+        let before = self.interpreter.give(values);
+        let said = self.guarded(|session| {
+            let outcome = session.interpreter.eval(text, name);
+            session.with_effect(outcome)
+        });
+        self.interpreter.give(before);
         said
     }
 
@@ -206,9 +226,11 @@ impl Session {
         self.interpreter.forget(name)
     }
 
-    /// Forgets variables, functions and imports.
+    /// Forgets variables, functions and imports. Parameters stay: they are nobody's variables.
     pub(super) fn clear(&mut self) {
+        let given = self.interpreter.give(BTreeMap::new());
         self.interpreter = Interpreter::new(self.console.clone());
+        self.interpreter.give(given);
         self.journal.restarted();
     }
 
@@ -273,12 +295,15 @@ impl Session {
 
     /// What messages call the present cell: "[3]".
     pub(super) fn cell_name(&self) -> String {
-        format!("[{}]", self.count)
+        self.present.map_or("[silent]".into(), |number| format!("[{number}]"))
     }
 
     /// Runs code of the language as the present cell.
     pub(super) fn code(&mut self, code: &str) -> Said {
-        let outcome = self.interpreter.cell(code, self.count);
+        let outcome = match self.present {
+            Some(number) => self.interpreter.cell(code, number),
+            None => self.interpreter.eval(code, &self.cell_name()),
+        };
         self.with_effect(outcome)
     }
 
@@ -293,7 +318,7 @@ impl Session {
 
     /// Runs a cell of Rust.
     pub(super) fn rust(&mut self, options: &str, code: &str) -> Said {
-        let name = format!("[{}]", self.count);
+        let name = self.cell_name();
         self.rust.run(&mut self.interpreter, &*self.console, &name, options, code).into()
     }
 

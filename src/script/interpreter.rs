@@ -222,9 +222,10 @@ impl Interpreter {
         Ok(params::assigned(&self.compile(text, name)?, text))
     }
 
-    /// Sets what `param` returns; a name without a value returns its default.
-    pub fn give(&mut self, values: BTreeMap<String, Value>) {
-        self.state.given.replace(values);
+    /// Sets what `param` returns, and gives back what it was to return before; a name without a
+    /// value returns its default.
+    pub fn give(&mut self, values: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+        self.state.given.replace(values)
     }
 
     /// Runs a text, called `name` in messages. Its last value is shown unless it is `()` or the

@@ -175,6 +175,37 @@ fn cells_go_to_files_and_come_from_them() {
 }
 
 #[test]
+fn a_script_that_ends_itself_ends_the_session_and_what_is_measured_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ends.rhai");
+    std::fs::write(&path, "let before = 1\nexit(3)\nlet behind = 1").unwrap();
+    let file = path.display();
+    let (mut session, console) = session();
+    for cell in [format!("%run {file}\nprint(1)"), format!(":load {file}")] {
+        let said = session.cell(&cell);
+        assert!(said.outcome.is_ok() && said.effect == Some(Effect::Quit(3)), "{cell}");
+    }
+    assert_eq!(console.stdout(), "");
+    for cell in [":type exit(3)", "%timeit -n 2 -r 2 exit(3)", "let = ", "?before", ":vars"] {
+        assert_eq!(session.cell(cell).effect, None, "{cell}");
+        assert_eq!(session.take_ended(), None, "{cell}");
+    }
+}
+
+#[test]
+fn what_front_ends_ask_leaves_the_values_of_cells_alone() {
+    let (mut session, _) = session();
+    assert_eq!(answer(session.quietly("%time 5")), "5");
+    assert!(refusal(session.cell("In[0]")).contains("In[0]"));
+    session.cell("41");
+    for quiet in ["%time 5", "%%time\n5", ":type 5\n5", "5"] {
+        answer(session.quietly(quiet));
+    }
+    assert_eq!(answer(session.cell("[_, Out[2], In[2]]")), "[41, 41, \"41\"]");
+    assert_eq!(answer(session.quietly("%history 1")), "[3] [_, Out[2], In[2]]");
+}
+
+#[test]
 fn a_session_is_cleared_and_saved() {
     let (mut session, _) = session();
     session.cell("let x = 1");
@@ -186,6 +217,10 @@ fn a_session_is_cleared_and_saved() {
     session.cell(&format!(":save {}", path.display())).outcome.unwrap();
     let saved = std::fs::read_to_string(&path).unwrap();
     assert!(saved.contains("\nlet x = 1\n") && saved.contains("// nothing"), "{saved}");
+    let spaces = folder.path().join("my file.rhai");
+    session.cell(&format!(":save \"{}\"", spaces.display())).outcome.unwrap();
+    assert!(spaces.exists());
+    session.cell(&format!(":restore '{}'", spaces.display())).outcome.unwrap();
     for command in [":clear", ":restart"] {
         session.cell("let x = 1");
         session.cell(command).outcome.unwrap();

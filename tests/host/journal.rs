@@ -61,6 +61,94 @@ fn the_cells_of_a_session_that_died_run_again_in_the_next() {
 }
 
 #[test]
+fn a_line_cut_within_a_letter_costs_that_line_only() {
+    let folder = crashed(Carrier::Repl, &["let a = 1"], Some("crash()"));
+    let file = journals(folder.path()).remove(0);
+    let mut text = std::fs::read(&file).unwrap();
+    text.extend(b"{\"event\":\"began\",\"time\":1,\"cell\":3,\"text\":\"\xc3");
+    std::fs::write(&file, &text).unwrap();
+    let (mut session, _) = session(folder.path(), Carrier::Repl);
+    assert!(session.journal().offer().unwrap().contains("died in cell [2]"));
+    assert_eq!(session.journal().offer(), None, "that it was offered is a line of its own");
+    journal::restore(&mut session, file.to_str().unwrap()).unwrap();
+    assert_eq!(session.cell("a").outcome.unwrap().unwrap().plain(), "1");
+}
+
+#[test]
+fn cells_that_forget_all_and_go_on_are_kept() {
+    let cells = ["let gone = 1", ":clear\nlet x = 5", "let y = x"];
+    let folder = crashed(Carrier::Repl, &cells, Some(":restart\ncrash()"));
+    let (mut session, console) = session(folder.path(), Carrier::Repl);
+    session.cell("let mine = 2").outcome.unwrap();
+    assert!(session.journal().offer().unwrap().contains("its 2 finished cells"));
+    journal::restore(&mut session, "").unwrap();
+    assert_eq!(console.stdout(), "[2] :clear ...\n[3] let y = x\n");
+    assert_eq!(session.cell("mine + y").outcome.unwrap().unwrap().plain(), "7");
+    assert!(session.cell("gone").outcome.is_err());
+
+    session.cell(":clear\nlet z = 3").outcome.unwrap();
+    let entries = session.journal().entries();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(
+        (entries[0].text.as_str(), entries[0].state),
+        (":clear\nlet z = 3", State::Succeeded)
+    );
+}
+
+#[test]
+fn a_restore_writes_files_that_are_gone_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (kept, gone) = (folder.path().join("kept.rhai"), folder.path().join("gone.txt"));
+    let cells = [
+        format!("%%file {}\nfn one() {{ 1 }}", kept.display()),
+        format!("%%file {}\nfirst", gone.display()),
+        format!("%%writefile -a {}\nsecond", gone.display()),
+        "let a = 1".to_owned(),
+    ];
+    let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+    let state = crashed(Carrier::Repl, &cells, None);
+    std::fs::write(&kept, "edited").unwrap();
+    std::fs::remove_file(&gone).unwrap();
+    let (mut session, console) = session(state.path(), Carrier::Repl);
+    let restored = journal::restore(&mut session, "").unwrap();
+    assert!(restored.text.starts_with("3 cells ran again."), "{}", restored.text);
+    assert!(
+        console.stdout().contains("(left out: the file is there)\n[2]"),
+        "{}",
+        console.stdout()
+    );
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "edited");
+    assert_eq!(std::fs::read_to_string(&gone).unwrap(), "first\nsecond\n");
+}
+
+#[test]
+fn what_sets_up_rust_cells_is_run_again_and_what_shows_is_not() {
+    let mut session = Session::new(Recorder::new());
+    let cells = [
+        ":offline 1",
+        ":dep a = \"1\"",
+        ":toolchain nightly",
+        ":build_env A=b",
+        ":linker lld",
+        ":opt 2",
+        ":preserve_vars_on_panic 1",
+        ":sccache 1",
+        ":fmt {}",
+        ":show_deps",
+        ":explain",
+        ":vars",
+        "%who",
+    ];
+    for (i, cell) in cells.iter().enumerate() {
+        session.journal().begin(i + 1, cell);
+        session.journal().end(i + 1, State::Succeeded);
+    }
+    let entries = session.journal().entries();
+    let kept: Vec<&str> = entries.iter().filter(|e| e.is_kept()).map(|e| e.text.as_str()).collect();
+    assert_eq!(kept, cells[..9]);
+}
+
+#[test]
 fn a_restore_stops_at_a_cell_that_fails_now_and_can_stop_before() {
     let folder = tempfile::tempdir().unwrap();
     let gone = folder.path().join("gone.rhai");
@@ -264,21 +352,30 @@ fn journals_are_private_and_few_and_never_in_the_way() {
 fn a_session_is_saved_as_a_script_and_as_a_notebook() {
     let folder = tempfile::tempdir().unwrap();
     let mut session = Session::new(Recorder::new());
-    for cell in
-        ["let a = 20", "nothing", "?a", "fn twice(x) {\n    2 * x\n}", "print(twice(a + 1))"]
-    {
+    let cells = [
+        "%%time\nlet a = 20",
+        "nothing",
+        "?a",
+        "fn twice(x) {\n    2 * x\n}",
+        "%time print(twice(a + 1))",
+        "%cd .",
+    ];
+    for cell in cells {
         session.cell(cell).outcome.ok();
     }
     for name in ["s.rhai", "s.ipynb"] {
         let path = folder.path().join(name);
         let said = journal::save(&session, path.to_str().unwrap()).unwrap();
-        assert!(said.starts_with("3 cells are in") && said.contains("1 failed in"), "{said}");
+        let (kept, outside) =
+            if name == "s.rhai" { (3, ", 1 for sessions only in") } else { (4, "") };
+        assert!(said.starts_with(&format!("{kept} cells are in")), "{said}");
+        assert!(said.contains("1 failed in comments") && said.contains(outside), "{said}");
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("// nothing") && !text.contains("?a"), "{text}");
         let console = Recorder::new();
         let mut other = Session::new(console.clone());
         journal::restore(&mut other, path.to_str().unwrap()).unwrap();
-        assert!(console.stdout().ends_with("42\n"), "{}", console.stdout());
+        assert!(console.stdout().contains("\n42\n"), "{}", console.stdout());
     }
     for path in ["", "s", "s.txt", "/proc/nowhere/s.rhai"] {
         assert!(journal::save(&session, path).is_err(), "{path}");

@@ -244,6 +244,96 @@ fn kernels_that_run_at_once_have_a_number_each() {
 }
 
 #[test]
+fn a_long_history_is_cut_and_loses_no_cell_of_kernels_that_run() {
+    use std::os::unix::fs::MetadataExt;
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("spatia/kernel_history.jsonl");
+    Client::with_home(home.path(), |mut k| async {
+        k.run("let early = 1").await;
+        let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        let line = "{\"session\":1,\"line\":1,\"input\":\"1\"}\n";
+        file.write_all(line.repeat(20_000).as_bytes()).unwrap();
+        // As a full disk leaves it.
+        file.write_all(b"{\"session\":1,\"line\":2,\"input\":\"\xc3").unwrap();
+        let mut other = Client::start(home.path()).await;
+        k.run("let late = 1").await;
+        other.run("let s = \"\"; s.pad(100000, \"y\"); s").await;
+        other.control("shutdown_request", json!({ "restart": false })).await;
+        other.ended().await;
+        k
+    });
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+    assert!((10_000..10_010).contains(&lines.len()), "{}", lines.len());
+    let of = |session: i64| lines.iter().filter(move |l| l["session"] == session);
+    assert!(of(1).any(|l| l["input"] == "let late = 1"));
+    let output = of(2).find_map(|l| l["output"].as_str()).unwrap();
+    assert!(output.len() < 5000 && output.ends_with('…'), "{}", output.len());
+}
+
+#[test]
+fn a_crash_is_offered_by_the_first_cell_that_shows_anything() {
+    let home = tempfile::tempdir().unwrap();
+    let sessions = home.path().join("spatia/sessions");
+    std::fs::create_dir_all(&sessions).unwrap();
+    let opened = json!({ "event": "opened", "time": 1, "carrier": "kernel", "pid": 1,
+                         "keys": ["connection.json"] });
+    let began = json!({ "event": "began", "time": 1, "cell": 1, "text": "abort()" });
+    std::fs::write(sessions.join("0000000001-1-0.jsonl"), format!("{opened}\n{began}\n")).unwrap();
+    // Restarted once more before anybody looked.
+    Client::with_home(home.path(), |mut k| async {
+        k.run_with("1", json!({ "silent": true })).await;
+        k
+    });
+    Client::with_home(home.path(), |mut k| async {
+        assert!(k.run("1").await.text("stderr").contains("died in cell [1]"));
+        assert_eq!(k.run("1").await.text("stderr"), "");
+        k
+    });
+    Client::with_home(home.path(), |mut k| async {
+        assert_eq!(k.run("1").await.text("stderr"), "");
+        k
+    });
+}
+
+#[test]
+fn a_kernel_that_is_ended_amid_a_cell_has_not_crashed() {
+    let home = tempfile::tempdir().unwrap();
+    let pipe = home.path().join("nobody_writes.rhai");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    Client::with_home(home.path(), |mut k| async {
+        k.run("let a = 1").await;
+        // Nothing ends a read of a pipe: the kernel leaves in the middle of it.
+        k.execute(&format!(":load {}", pipe.display())).await;
+        k.heard("execute_input").await;
+        k.control("shutdown_request", json!({ "restart": true })).await;
+        assert!(k.ended().await.success());
+        k
+    });
+    Client::with_home(home.path(), |mut k| async {
+        assert_eq!(k.run("a").await.text("stderr"), "");
+        k
+    });
+}
+
+#[test]
+fn a_program_whose_path_is_no_utf8_is_not_installed_as_a_kernel() {
+    use std::os::unix::ffi::OsStrExt;
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_spatia"));
+    // Beside it, because a link cannot lead to another disk.
+    let folder = tempfile::tempdir_in(program.parent().unwrap()).unwrap();
+    let other = folder.path().join(std::ffi::OsStr::from_bytes(b"spatia-\xff"));
+    std::fs::hard_link(program, &other).unwrap();
+    let mut install = std::process::Command::new(&other);
+    let out = install.args(["kernel", "install", "--prefix"]).arg(folder.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(1), "{said}");
+    assert!(said.contains("UTF-8") && !folder.path().join("share").exists(), "{said}");
+}
+
+#[test]
 fn input_asks_the_client_and_waits_no_longer_than_it_is_wanted() {
     Client::with(|mut k| async move {
         let cell = k.execute("let name = input(\"name? \"); name.len()").await;

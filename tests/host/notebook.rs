@@ -161,6 +161,51 @@ fn parameters_follow_the_tagged_cell_and_are_replaced() {
 }
 
 #[test]
+fn what_a_notebook_was_given_it_keeps_until_it_is_given_other_values() {
+    let (_keep, path) = notebook(&[
+        ("let n = 3", &["parameters"]),
+        ("print(`${n} ${param(\"seed\", 42, \"A seed\")} ${param(\"name\", (), \"Whose\")}`)", &[]),
+    ]);
+    let text = |book: &Value, cell: usize| joined(&book["cells"][cell]["outputs"][0]["text"]);
+    let whose = |out: &Output| said(out).contains("expected a value: Whose");
+    assert!(whose(&run(&[path.to_str().unwrap()])));
+    let book = executed(&path, &["--n", "5", "--seed", "7", "--name", "Ada"]);
+    assert_eq!(text(&book, 2), "5 7 Ada\n");
+    assert_eq!(text(&executed(&path, &[]), 2), "5 7 Ada\n");
+    assert_eq!(text(&executed(&path, &["--name", "Bob"]), 2), "3 42 Bob\n");
+    assert!(whose(&run(&[path.to_str().unwrap(), "--n", "6"])));
+}
+
+#[test]
+fn a_script_that_a_cell_runs_leaves_the_notebook_its_parameters() {
+    let (keep, path) = notebook(&[
+        ("%run part.rhai --seed 5", &[]),
+        (":load part.rhai", &[]),
+        (":clear", &[]),
+        ("param(\"seed\", 42, \"A seed\")", &[]),
+        ("%run part.rhai --seed 3", &[]),
+    ]);
+    let part = "let s = param(\"seed\", 1, \"Its own\")\nprint(s)\nif s == 3 { exit(s) }";
+    std::fs::write(keep.path().join("part.rhai"), part).unwrap();
+    let out = run(&[path.to_str().unwrap(), "--seed", "7"]);
+    assert_eq!(out.status.code(), Some(3), "{}", said(&out));
+    let book = read(&path);
+    let printed = |i: usize| joined(&book["cells"][i]["outputs"][0]["text"]);
+    assert_eq!([printed(0), printed(1), printed(4)], ["5\n", "1\n", "3\n"]);
+    assert_eq!(book["cells"][3]["outputs"][0]["data"]["text/plain"], json!(["7"]));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_notebook_that_runs_in_place_keeps_its_mode() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let (_keep, path) = notebook(&[("1", &[])]);
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    executed(&path, &[]);
+    assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
 fn the_command_line_is_checked_before_anything_runs() {
     let (_keep, path) = notebook(&[("let epochs = 3", &["parameters"]), ("print(\"ran\")", &[])]);
     let before = std::fs::read(&path).unwrap();
@@ -172,11 +217,16 @@ fn the_command_line_is_checked_before_anything_runs() {
         (&["--epochs", "4", "--epochs", "5"], "twice"),
         (&["--timeout", "soon"], "seconds"),
         (&["-o"], "path of a file"),
+        (&["--timeout", "0"], "seconds"),
+        (&["--allow-errors=false"], "no value behind it"),
     ] {
         let out = run(&[&[path], arguments].concat());
         assert_eq!(out.status.code(), Some(2), "{arguments:?} {}", said(&out));
         assert!(said(&out).contains(expected), "{arguments:?} {}", said(&out));
     }
+    let out = run(&["--timeout", "0", path]);
+    assert_eq!(out.status.code(), Some(2), "{}", said(&out));
+    assert!(said(&out).contains("expected seconds, as in 600"), "{}", said(&out));
     assert_eq!(std::fs::read(path).unwrap(), before);
     let help = String::from_utf8(run(&[path, "--help"]).stdout).unwrap();
     assert!(help.contains("--epochs integer") && help.contains("default 3"), "{help}");

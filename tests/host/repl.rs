@@ -68,6 +68,26 @@ fn words_that_end_a_session() {
 }
 
 #[test]
+fn a_path_in_the_home_folder_is_one_for_save_and_restore_too() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |cells: &str| {
+        let mut repl = command(home.path());
+        let mut repl = repl
+            .env("HOME", home.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        repl.stdin.take().unwrap().write_all(cells.as_bytes()).unwrap();
+        text(&repl.wait_with_output().unwrap().stdout)
+    };
+    run("let x = 5\n:save ~/kept.rhai\n");
+    assert!(home.path().join("kept.rhai").exists() && !home.path().join("~").exists());
+    let said = run(":restore ~/kept.rhai\nprint(x)\n");
+    assert!(said.ends_with("5\n"), "{said}");
+}
+
+#[test]
 fn figures_are_text_where_output_is_piped() {
     let out = piped("plot::spatial(sim::tissue(#{ spots: 60, genes: 20 }), \"domain_true\")\n");
     let said = text(&out.stdout);
@@ -81,6 +101,9 @@ import os, pty, sys, time, select, struct, fcntl, termios, json
 binary, plan = sys.argv[1], json.load(open(sys.argv[2]))
 pid, fd = pty.fork()
 if pid == 0:
+    if largest := int(plan["env"].get("LARGEST_FILE", 0)):
+        import resource
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     os.environ.update(plan["env"])
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     os.execv(binary, [binary, "repl"])
@@ -204,6 +227,18 @@ fn colours_can_be_turned_off() {
     for colour in ["\x1b[31m", "\x1b[32m", "\x1b[35m", "\x1b[2m"] {
         assert!(!seen.contains(colour), "{seen:?}");
     }
+}
+
+#[test]
+fn a_session_that_ends_well_without_a_disk_for_its_journal_leaves_none() {
+    let home = home();
+    let long = format!("let t = \"{}\"\r", "x".repeat(700));
+    let steps =
+        [("", "> "), ("1\r", "[2]"), (&long, "is not kept"), ("6 * 7\r", "\n42"), ("\x04", "")];
+    let Some(seen) = typed(home.path(), &[("LARGEST_FILE", "600")], "", &steps) else { return };
+    assert_eq!(seen.matches("is not kept").count(), 1, "{seen}");
+    let left = std::fs::read_dir(home.path().join("spatia/sessions")).unwrap();
+    assert_eq!(left.map(|f| f.unwrap().path()).collect::<Vec<_>>(), [] as [std::path::PathBuf; 0]);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! What has to do with files: `:load`, `%run`, `%load`, `%%file`, `%cd`, `%pwd`.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{Call, Said, Session};
 use crate::base::{Error, files, memory};
-use crate::host::expanded;
+use crate::host::cell::Cell;
 use crate::host::session::Effect;
+use crate::host::typed;
 use crate::script::Failure;
 
 /// `:load FILE`: a script as if its text stood in the cell, its parameters at their defaults.
@@ -31,10 +31,7 @@ fn script(session: &mut Session, path: &Path, arguments: &[String]) -> Result<Sa
     }
     let text = files::read_text(path)?;
     let values = session.signature(&text, &name)?.bind(arguments)?;
-    session.give(values);
-    let outcome = session.eval(&text, &name);
-    session.give(BTreeMap::new());
-    Ok(outcome.into())
+    Ok(session.script(&text, &name, values))
 }
 
 /// `%load FILE`: the text as the next cell, to be looked at and run.
@@ -47,10 +44,7 @@ pub fn next(_session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
 /// `%%file [-a] PATH`.
 pub fn write(_session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
     let doing = format!("writing a cell to a file (%%{})", call.name);
-    let (add, rest) = match call.rest.strip_prefix("-a ") {
-        Some(rest) => (true, rest.trim()),
-        None => (false, call.rest),
-    };
+    let (add, rest) = adding(call.rest);
     let path = path_of(&doing, rest)?;
     let before = if add && path.exists() { files::read_text(&path)? } else { String::new() };
     let existed = path.exists();
@@ -62,6 +56,21 @@ pub fn write(_session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
         (_, false) => "wrote",
     };
     Ok(Said::text(format!("{verb} {}, {}", path.display(), memory::human(text.len() as u64))))
+}
+
+/// Takes `-a` off what follows `%%file`.
+fn adding(rest: &str) -> (bool, &str) {
+    rest.strip_prefix("-a ").map_or((false, rest), |rest| (true, rest))
+}
+
+/// The full path that a cell writes as `%%file` would, seen from the present folder.
+pub fn written(text: &str) -> Option<PathBuf> {
+    match Cell::parse(text) {
+        Cell::Magic { name: "file" | "writefile", rest, .. } => {
+            std::path::absolute(typed(adding(rest).1)).ok()
+        }
+        _ => None,
+    }
 }
 
 /// `%cd [FOLDER]`.
@@ -88,13 +97,11 @@ fn here() -> Result<Said, Failure> {
 
 /// A path as people type it: quotes around it, `~` at its front.
 pub fn path_of(doing: &str, text: &str) -> Result<PathBuf, Failure> {
-    let text = text.trim();
-    let quoted = ['"', '\''].iter().find_map(|q| text.strip_prefix(*q)?.strip_suffix(*q));
-    let text = quoted.unwrap_or(text);
-    if text.is_empty() {
+    let path = typed(text);
+    if path.as_os_str().is_empty() {
         return Err(Error::new(doing).expected("a path").found("nothing").into());
     }
-    Ok(expanded(text))
+    Ok(path)
 }
 
 /// Words apart, as a shell takes them: quotes keep spaces.

@@ -12,6 +12,7 @@ mod timing;
 mod variables;
 mod whole;
 
+pub use files::written;
 pub use timing::human;
 
 use super::Session;
@@ -31,6 +32,8 @@ pub struct Command {
     /// One line.
     pub summary: &'static str,
     run: Run,
+    /// Whether the session is another one behind it, so that `:restore` and `:save` need it.
+    lasts: bool,
 }
 
 /// A command as it was called.
@@ -76,7 +79,16 @@ const fn entry(
     summary: &'static str,
     run: Run,
 ) -> Command {
-    Command { name, arguments, summary, run }
+    Command { name, arguments, summary, run, lasts: false }
+}
+
+const fn lasting(
+    name: &'static str,
+    arguments: &'static str,
+    summary: &'static str,
+    run: Run,
+) -> Command {
+    Command { lasts: true, ..entry(name, arguments, summary, run) }
 }
 
 /// `:name`. Those of evcxr that are about Rust go to the Rust cells as they are.
@@ -86,9 +98,9 @@ pub const COMMANDS: &[Command] = &[
     entry("type", "EXPR", "The type of a value", variables::kind),
     entry("doc", "NAME", "All that is written about NAME; ??NAME is the same", help::doc),
     entry("mem", "", "What each object holds, the process and the machine", memory::mem),
-    entry("free", "NAME...", "Forgets variables and gives their memory back", memory::free),
+    lasting("free", "NAME...", "Forgets variables and gives their memory back", memory::free),
     entry("timing", "", "Says after each cell how long it took, until asked again", timing::toggle),
-    entry("load", "FILE", "Runs a script in this session", files::load),
+    lasting("load", "FILE", "Runs a script in this session", files::load),
     entry(
         "save",
         "FILE",
@@ -104,21 +116,21 @@ pub const COMMANDS: &[Command] = &[
         whole::restart,
     ),
     entry("quit", "", "Ends the session; exit and Ctrl-D do too", whole::quit),
-    entry("dep", "CRATE = VERSION", "A crate for Rust cells, as in Cargo.toml", rust),
+    lasting("dep", "CRATE = VERSION", "A crate for Rust cells, as in Cargo.toml", rust),
     entry("show_deps", "", "The crates of Rust cells", rust),
-    entry("opt", "[0|1|2|3]", "How far Rust cells are optimised", rust),
-    entry("fmt", "[FORMAT]", "How Rust cells show their last value", rust),
-    entry("types", "", "Whether Rust cells show types, on or off", rust),
-    entry("efmt", "[FORMAT]", "How Rust cells show errors that ? returns", rust),
-    entry("toolchain", "[NAME]", "The toolchain of Rust cells", rust),
-    entry("offline", "0|1", "Whether cargo stays off the network for Rust cells", rust),
-    entry("sccache", "0|1", "Whether Rust cells are compiled through sccache", rust),
-    entry("cache", "[MIB]", "The cache of crates compiled for Rust cells", rust),
+    lasting("opt", "[0|1|2|3]", "How far Rust cells are optimised", rust),
+    lasting("fmt", "[FORMAT]", "How Rust cells show their last value", rust),
+    lasting("types", "", "Whether Rust cells show types, on or off", rust),
+    lasting("efmt", "[FORMAT]", "How Rust cells show errors that ? returns", rust),
+    lasting("toolchain", "[NAME]", "The toolchain of Rust cells", rust),
+    lasting("offline", "0|1", "Whether cargo stays off the network for Rust cells", rust),
+    lasting("sccache", "0|1", "Whether Rust cells are compiled through sccache", rust),
+    lasting("cache", "[MIB]", "The cache of crates compiled for Rust cells", rust),
     entry("clear_cache", "", "Empties that cache", rust),
-    entry("linker", "[NAME]", "The linker of Rust cells: system, lld, mold", rust),
-    entry("env", "KEY=VALUE", "A variable of the environment, for Rust cells", rust),
-    entry("build_env", "KEY=VALUE", "The same, while they are compiled", rust),
-    entry("preserve_vars_on_panic", "0|1", "Whether Rust variables outlive a panic", rust),
+    lasting("linker", "[NAME]", "The linker of Rust cells: system, lld, mold", rust),
+    lasting("env", "KEY=VALUE", "A variable of the environment, for Rust cells", rust),
+    lasting("build_env", "KEY=VALUE", "The same, while they are compiled", rust),
+    lasting("preserve_vars_on_panic", "0|1", "Whether Rust variables outlive a panic", rust),
     entry("explain", "", "What rustc says of the last error of a Rust cell", rust),
     entry("last_compile_dir", "", "Where the last Rust cell was compiled", rust),
     entry("last_error_json", "", "The last error of a Rust cell, as rustc wrote it", rust),
@@ -126,7 +138,7 @@ pub const COMMANDS: &[Command] = &[
 
 /// `%name`, one line.
 pub const LINE_MAGICS: &[Command] = &[
-    entry("time", "EXPR", "Runs it once and says how long it took", timing::time),
+    lasting("time", "EXPR", "Runs it once and says how long it took", timing::time),
     entry(
         "timeit",
         "[-n LOOPS] [-r RUNS] EXPR",
@@ -135,25 +147,25 @@ pub const LINE_MAGICS: &[Command] = &[
     ),
     entry("who", "", "Variables, as :vars", variables::vars),
     entry("whos", "", "Variables, as :vars", variables::vars),
-    entry("run", "SCRIPT [--name value]", "Runs a script here with its parameters", files::run),
+    lasting("run", "SCRIPT [--name value]", "Runs a script here with its parameters", files::run),
     entry("load", "FILE", "Puts a file's text into the next cell", files::next),
-    entry("cd", "[FOLDER]", "Goes to a folder; home where none is named", files::cd),
+    lasting("cd", "[FOLDER]", "Goes to a folder; home where none is named", files::cd),
     entry("pwd", "", "The folder that paths start from", files::pwd),
     entry("history", "[N]", "The cells of this session, or the last N", whole::history),
 ];
 
 /// `%%name` and the lines behind it.
 pub const CELL_MAGICS: &[Command] = &[
-    entry("time", "", "Runs the cell and says how long it took", timing::time),
-    entry(
+    lasting("time", "", "Runs the cell and says how long it took", timing::time),
+    lasting(
         "timeit",
         "[-n LOOPS] [-r RUNS]",
         "Runs the cell many times: mean and spread",
         timing::timeit,
     ),
-    entry("file", "[-a] PATH", "Writes the cell to a file; -a adds to it", files::write),
-    entry("writefile", "[-a] PATH", "The same", files::write),
-    entry(
+    lasting("file", "[-a] PATH", "Writes the cell to a file; -a adds to it", files::write),
+    lasting("writefile", "[-a] PATH", "The same", files::write),
+    lasting(
         "rust",
         "[-i NAMES] [-o NAMES]",
         "Runs the cell as Rust; -i and -o hand objects over",
@@ -174,6 +186,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("reset", ":clear forgets variables, functions and imports"),
     ("env", ":env KEY=VALUE sets a variable for Rust cells"),
 ];
+
+/// Whether the session is another one behind a command or magic of that name.
+pub fn lasts(sort: Sort, name: &str) -> bool {
+    sort.table().iter().any(|c| c.name == name && c.lasts)
+}
 
 /// Runs `:name rest`.
 pub fn command(session: &mut Session, name: &str, rest: &str) -> Said {

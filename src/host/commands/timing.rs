@@ -35,8 +35,10 @@ pub fn timeit(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
     let name = session.cell_name();
     let mut sample = |loops: u64| -> Result<f64, Failure> {
         interrupt::check("timing (%timeit)")?;
-        let took = session.interpreter.repeat(&code, &name, loops)?;
-        Ok(took.as_secs_f64() / loops as f64)
+        let took = session.interpreter.repeat(&code, &name, loops);
+        // A call of `exit` ends a run only.
+        session.take_ended();
+        Ok(took?.as_secs_f64() / loops as f64)
     };
     let mut samples = Vec::new();
     let loops = match loops {
@@ -112,12 +114,16 @@ fn cpu_time() -> Duration {
 
 /// "1.23 ms", "4.5 s", "2 min 3 s".
 pub fn human(t: Duration) -> String {
+    // What would be rounded to a whole one of the next unit is said in that.
     match t.as_secs_f64() {
-        s if s < 1e-6 => format!("{:.0} ns", s * 1e9),
-        s if s < 1e-3 => format!("{} µs", digits(s * 1e6)),
-        s if s < 1.0 => format!("{} ms", digits(s * 1e3)),
-        s if s < 60.0 => format!("{} s", digits(s)),
-        s => format!("{} min {:.0} s", (s / 60.0) as u64, s % 60.0),
+        s if s < 0.9995e-6 => format!("{:.0} ns", s * 1e9),
+        s if s < 0.9995e-3 => format!("{} µs", digits(s * 1e6)),
+        s if s < 0.9995 => format!("{} ms", digits(s * 1e3)),
+        s if s < 59.95 => format!("{} s", digits(s)),
+        s => {
+            let whole = s.round() as u64;
+            format!("{} min {} s", whole / 60, whole % 60)
+        }
     }
 }
 

@@ -29,5 +29,8 @@ pub fn kind(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
         return Err(e.advice("As in  :type ds.obs").into());
     }
     let name = session.cell_name();
-    Ok(Said::text(session.interpreter.kind_of(call.rest, &name)?))
+    let kind = session.interpreter.kind_of(call.rest, &name);
+    // What it calls `exit` in ends nothing.
+    session.take_ended();
+    Ok(Said::text(kind?))
 }

@@ -3,12 +3,13 @@
 
 use super::{Call, Said, Session};
 use crate::base::Error;
-use crate::host::journal;
+use crate::host::journal::{self, State};
 use crate::host::session::Effect;
+use crate::host::typed;
 use crate::script::Failure;
 
 pub fn save(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
-    Ok(Said::text(journal::save(session, call.rest)?))
+    Ok(Said::text(journal::save(session, typed(call.rest))?))
 }
 
 /// The cell in which the session died is put before the user.
@@ -29,7 +30,7 @@ pub fn history(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> 
         })?,
     };
     let mut entries = session.journal.entries();
-    entries.retain(|e| e.number < session.count());
+    entries.retain(|e| e.state != State::Running);
     let from = entries.len().saturating_sub(last);
     let texts = entries[from..].iter().map(|e| format!("[{}] {}", e.number, e.text.trim_end()));
     let text = texts.collect::<Vec<_>>().join("\n");

@@ -16,7 +16,7 @@ pub struct Crashed {
 /// The latest one, one that is like the session of `opened` first.
 pub(super) fn find(folder: &Path, opened: &Opened) -> Option<Crashed> {
     let dead = file::all(folder).into_iter().filter_map(|path| {
-        let history = History::read(&std::fs::read_to_string(&path).ok()?);
+        let history = History::read(&std::fs::read(&path).ok()?);
         let over = history.closed || history.restored || history.entries.is_empty();
         (!over && !file::is_alive(&path, history.opened.pid)).then_some(Crashed { path, history })
     });

@@ -15,7 +15,10 @@ const KEPT: usize = 20;
 /// The file of one session; it is made when the first event behind `Opened` is written.
 pub struct File {
     folder: PathBuf,
-    open: Option<fs::File>,
+    /// Locked as long as the session lives, also when nothing is written to it any more.
+    open: Option<(PathBuf, fs::File)>,
+    /// An event could not be written: the file would tell of a session that was not so.
+    broken: bool,
 }
 
 /// `$XDG_STATE_HOME/spatia/sessions`, by default under `~/.local/state`.
@@ -47,31 +50,46 @@ pub fn is_alive(path: &Path, pid: u32) -> bool {
 /// Adds a line to the journal of a session that is over. Failing means to be asked once more.
 pub fn append(path: &Path, event: &Event) {
     if let Ok(mut file) = OpenOptions::new().append(true).open(path) {
-        file.write_all(&line(event)).ok();
+        // The last line may be torn.
+        file.write_all(&[b"\n", line(event).as_slice()].concat()).ok();
     }
 }
 
 impl File {
     pub fn in_folder(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), open: None }
+        Self { folder: folder.to_owned(), open: None, broken: false }
     }
 
-    /// Hands an event to the system: what was written survives the process.
+    /// Hands an event to the system: what was written survives the process. After the first that
+    /// fails nothing is written.
     ///
     /// # Errors
     /// The disk is full, the folder cannot be written to.
     pub fn write(&mut self, opened: &Opened, event: &Event) -> io::Result<()> {
-        let file = match &mut self.open {
-            Some(file) => file,
-            none => none.insert(create(&self.folder, opened)?),
-        };
-        file.write_all(&line(event))
+        if self.broken {
+            return Ok(());
+        }
+        let written = self.open(opened).and_then(|file| file.write_all(&line(event)));
+        self.broken = written.is_err();
+        written
     }
 
-    /// The last event. A session without cells leaves no file.
+    fn open(&mut self, opened: &Opened) -> io::Result<&mut fs::File> {
+        let (_, file) = match &mut self.open {
+            Some(open) => open,
+            none => none.insert(create(&self.folder, opened)?),
+        };
+        Ok(file)
+    }
+
+    /// The last event. A session without cells leaves no file, and neither does one that ends well
+    /// and cannot say so.
     pub fn close(&mut self, event: &Event) {
-        if let Some(file) = &mut self.open {
-            file.write_all(&line(event)).ok();
+        if let Some((path, file)) = &mut self.open {
+            let line = [if self.broken { b"\n".as_slice() } else { b"" }, &line(event)].concat();
+            if file.write_all(&line).is_err() {
+                fs::remove_file(path).ok();
+            }
         }
     }
 }
@@ -83,7 +101,7 @@ fn line(event: &Event) -> Vec<u8> {
     line
 }
 
-fn create(folder: &Path, opened: &Opened) -> io::Result<fs::File> {
+fn create(folder: &Path, opened: &Opened) -> io::Result<(PathBuf, fs::File)> {
     let mut folders = fs::DirBuilder::new();
     let mut options = OpenOptions::new();
     #[cfg(unix)]
@@ -97,16 +115,20 @@ fn create(folder: &Path, opened: &Opened) -> io::Result<fs::File> {
     let name = |n: usize| format!("{:010}-{}-{n}.jsonl", opened.time, opened.pid);
     // One process may hold several sessions (tests do), each with a journal of its own.
     let mut n = 0;
-    let mut file = loop {
-        match options.append(true).create_new(true).open(folder.join(name(n))) {
+    let (path, mut file) = loop {
+        let path = folder.join(name(n));
+        match options.append(true).create_new(true).open(&path) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => n += 1,
-            other => break other?,
+            other => break (path, other?),
         }
     };
     // Not every file system can lock; then the process is looked for.
     file.try_lock().ok();
-    file.write_all(&line(&Event::Opened(opened.clone())))?;
-    Ok(file)
+    if let Err(e) = file.write_all(&line(&Event::Opened(opened.clone()))) {
+        fs::remove_file(&path).ok();
+        return Err(e);
+    }
+    Ok((path, file))
 }
 
 /// Removes all but the latest journals, with the new one to come; those of living sessions stay.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Carrier, here, now};
 use crate::base::text::visible;
 use crate::host::cell::Cell;
-use crate::host::commands;
+use crate::host::commands::{self, Sort};
 
 /// A line of a journal. Times are seconds since 1970.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ pub enum State {
 #[derive(Clone, Debug, Default)]
 pub struct History {
     pub opened: Opened,
-    /// Since the last restart, in the order in which they began.
+    /// Since the last restart, in the order in which they began; the cell that asked for it, too.
     pub entries: Vec<Entry>,
     pub offered: bool,
     pub restored: bool,
@@ -117,9 +117,10 @@ impl Event {
 
 impl History {
     /// Adds up the lines of a journal; one that is torn (the disk was full) is passed over.
-    pub fn read(text: &str) -> Self {
+    pub fn read(bytes: &[u8]) -> Self {
         let mut history = Self::default();
-        text.lines()
+        String::from_utf8_lossy(bytes)
+            .lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .for_each(|event| history.apply(event));
         history
@@ -149,7 +150,7 @@ impl History {
                     entry.checkpoints.push(checkpoint);
                 }
             }
-            Event::Restarted { .. } => self.entries.clear(),
+            Event::Restarted { .. } => self.entries.retain(|e| e.state == State::Running),
             Event::Offered { .. } => self.offered = true,
             Event::Restored { .. } => self.restored = true,
             Event::Closed { .. } => self.closed = true,
@@ -177,9 +178,9 @@ impl Entry {
 fn builds_state(text: &str) -> bool {
     match Cell::parse(text) {
         Cell::Code(code) => !commands::is_word(code),
-        Cell::Magic { .. } => true,
-        Cell::Line { name, .. } => matches!(name, "time" | "run" | "cd"),
-        Cell::Command { name, .. } => matches!(name, "dep" | "load" | "free" | "env"),
+        Cell::Magic { name, .. } => commands::lasts(Sort::Cell, name),
+        Cell::Line { name, .. } => commands::lasts(Sort::Line, name),
+        Cell::Command { name, .. } => commands::lasts(Sort::Command, name),
         Cell::Question { .. } => false,
         Cell::Lead { first, rest, .. } => builds_state(first) || builds_state(rest),
     }

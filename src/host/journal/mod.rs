@@ -8,7 +8,7 @@
 //! that was killed. What `input_secret` is answered never gets here; texts of cells do.
 //!
 //! The REPL and the kernel call [`Session::keep_journal`](super::Session::keep_journal) once and
-//! [`Journal::offer`] when they start; scripts and notebook runs keep nothing on disk. A disk that
+//! [`Journal::offer`] when the user can see it; scripts and notebook runs keep nothing on disk. A disk that
 //! is full or a home that is read-only costs one note, never a cell.
 
 mod crashed;
@@ -19,7 +19,7 @@ mod restore;
 mod save;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 pub use crashed::Crashed;
@@ -110,13 +110,14 @@ impl Journal {
         lock(&self.0).record(Event::Restarted { time: now() });
     }
 
-    /// The session ends as it should. Dropping a journal does the same; a process that leaves
-    /// without dropping its session (the kernel) calls this.
+    /// The session ends as it should. Dropping a journal does the same.
     pub fn close(&mut self) {
-        let mut log = lock(&self.0);
-        if let Some(mut file) = log.file.take() {
-            file.close(&Event::Closed { time: now() });
-        }
+        lock(&self.0).close();
+    }
+
+    /// What a process closes the journal by that leaves while a cell runs.
+    pub fn latch(&self) -> Latch {
+        Latch(Arc::downgrade(&self.0))
     }
 
     /// The cells so far, those that run now among them.
@@ -130,7 +131,8 @@ impl Journal {
         lock(&self.0).crashed()
     }
 
-    /// What to say when a session starts and one like it has crashed, once for each crash.
+    /// What to say to the user of a session when one like it has crashed, once for each crash: it
+    /// counts as said.
     pub fn offer(&self) -> Option<String> {
         let log = lock(&self.0);
         let crashed = log.crashed().filter(|c| c.concerns(&log.history.opened))?;
@@ -151,7 +153,27 @@ impl Drop for Journal {
     }
 }
 
+/// Closes a session's journal from another thread than the session's.
+pub struct Latch(Weak<Mutex<Log>>);
+
+impl Latch {
+    /// Closes it, unless this very moment something is written: whoever leaves does not wait.
+    pub fn close(&self) {
+        if let Some(log) = self.0.upgrade()
+            && let Ok(mut log) = log.try_lock()
+        {
+            log.close();
+        }
+    }
+}
+
 impl Log {
+    fn close(&mut self) {
+        if let Some(mut file) = self.file.take() {
+            file.close(&Event::Closed { time: now() });
+        }
+    }
+
     fn crashed(&self) -> Option<Crashed> {
         crashed::find(self.folder.as_deref()?, &self.history.opened)
     }
@@ -163,7 +185,6 @@ impl Log {
             progress::note(format!(
                 "The journal of this session is not kept, :restore will not find it: {e}"
             ));
-            self.file = None;
         }
         self.history.apply(event);
     }

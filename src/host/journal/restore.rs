@@ -2,7 +2,7 @@
 //! were interrupted are left out, which is said where they stood and at the end.
 
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::history::{Entry, Event, History, State};
 use super::left_out::{LeftOut, left_out};
@@ -10,7 +10,7 @@ use super::{Crashed, file, now};
 use crate::base::{Error, Kind, files};
 use crate::host::Session;
 use crate::host::cell::Cell;
-use crate::host::notebook;
+use crate::host::{commands, notebook, typed};
 use crate::script::{Failure, Output};
 
 /// What came of it.
@@ -26,7 +26,8 @@ pub struct Restored {
 /// Runs cells again: those of the last session that crashed (`which` is empty), the same up to the
 /// cell of a number (`3`) or from one on (`4..`), or those of a file (a journal, a script or a notebook, as `:save` writes
 /// them). Each is announced on the session's console. Only cells that succeeded run, never the one
-/// in which the session died.
+/// in which the session died, and nothing writes over a file that is there (`%%file`): it may have
+/// been changed since. The session keeps what it holds (`:clear` above other lines is passed over).
 ///
 /// # Errors
 /// There is no such session or file; a cell fails now, and those behind it have not run.
@@ -39,7 +40,7 @@ pub fn restore(session: &mut Session, which: &str) -> Result<Restored, Failure> 
         None => number(which).map(|last| 0..=last),
     };
     let Some(numbers) = numbers else {
-        let entries = of_file(Path::new(which))?;
+        let entries = of_file(&typed(which))?;
         let (ran, out) = replay(session, &entries, &(0..=usize::MAX))?;
         let text = format!("{} of {which} ran.{}", cells_in_words(ran), without(&out));
         return Ok(Restored { text, edit: None });
@@ -77,23 +78,34 @@ fn replay(
     let is_out = |e: &Entry| out.iter().any(|l| l.entry == *e);
     let within = |e: &&Entry| numbers.contains(&e.number) && (e.is_kept() || is_out(e));
     let chosen = entries.iter().filter(within);
-    let all = chosen.clone().filter(|e| e.is_kept()).count();
-    let mut ran = 0;
+    let mut left = chosen.clone().filter(|e| e.is_kept()).count();
+    let (mut ran, mut wrote) = (0, Vec::<PathBuf>::new());
     for entry in chosen {
         let Entry { number, text, .. } = entry;
-        let what = if is_out(entry) { "  (left out)" } else { "" };
+        let file = commands::written(text).filter(|_| entry.is_kept());
+        let there = file.as_ref().is_some_and(|f| f.exists() && !wrote.contains(f));
+        let what = match (is_out(entry), there) {
+            (true, _) => "  (left out)",
+            (_, true) => "  (left out: the file is there)",
+            _ => "",
+        };
         let said = format!("[{number}] {}{what}\n", entry.glimpse());
         session.console.output(Output::Stdout(said));
         if is_out(entry) {
             session.leave_out(entry);
             continue;
         }
-        if let Err(failure) = session.cell(text).outcome {
+        left -= 1;
+        if there {
+            continue;
+        }
+        wrote.extend(file);
+        if let Err(failure) = session.cell(behind_restart(text)).outcome {
             // What it was to forget was made by a cell that is left out.
             if matches!(Cell::parse(text), Cell::Command { name: "free", .. }) {
                 continue;
             }
-            let left = cells_in_words(all - ran);
+            let left = cells_in_words(left + 1);
             let said = format!(
                 "Stopped: {left} did not run. Those before it have; :restore {}.. runs those behind it.\n",
                 number + 1
@@ -103,7 +115,20 @@ fn replay(
         }
         ran += 1;
     }
-    Ok((all, out))
+    Ok((ran, out))
+}
+
+/// What a cell did after it had forgotten what others made.
+fn behind_restart(text: &str) -> &str {
+    match Cell::parse(text) {
+        Cell::Lead { first, rest, .. } => match Cell::parse(first) {
+            Cell::Command { name: "clear", .. } | Cell::Command { name: "restart", rest: "" } => {
+                behind_restart(rest)
+            }
+            _ => text,
+        },
+        _ => text,
+    }
 }
 
 /// What was left out, a sentence each, and how to go on from its checkpoint.
@@ -137,14 +162,19 @@ fn cells_in_words(n: usize) -> String {
     if n == 1 { "1 cell".into() } else { format!("{n} cells") }
 }
 
+fn of_journal(path: &Path) -> Result<History, Failure> {
+    files::exists(path)?;
+    let bytes = std::fs::read(path);
+    Ok(History::read(&bytes.map_err(|e| Error::io(format!("reading {}", path.display()), e))?))
+}
+
 /// The cells of a journal, a notebook or a script (which is one cell).
 fn of_file(path: &Path) -> Result<Vec<Entry>, Failure> {
-    let text = files::read_text(path)?;
     let extension = path.extension().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default();
     let texts = match extension.as_str() {
-        "jsonl" => return Ok(History::read(&text).entries),
-        "ipynb" => notebook::code(path, &text)?,
-        _ => vec![text],
+        "jsonl" => return Ok(of_journal(path)?.entries),
+        "ipynb" => notebook::code(path, &files::read_text(path)?)?,
+        _ => vec![files::read_text(path)?],
     };
     let entry =
         |(i, text)| Entry { number: i + 1, text, state: State::Succeeded, checkpoints: Vec::new() };

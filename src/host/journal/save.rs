@@ -16,22 +16,22 @@ use crate::host::notebook;
 ///
 /// # Errors
 /// Another extension; a file that cannot be written.
-pub fn save(session: &Session, path: &str) -> Result<String> {
+pub fn save(session: &Session, path: impl AsRef<Path>) -> Result<String> {
     let entries = session.journal.entries().into_iter();
     let entries: Vec<Entry> =
         entries.filter(|e| e.state != State::Running && e.builds_state()).collect();
-    let place = Path::new(path.trim());
+    let place = path.as_ref();
     let extension = place.extension().map(|e| e.to_string_lossy().to_lowercase());
-    let text = match extension.as_deref() {
+    let (text, outside) = match extension.as_deref() {
         Some("rhai") => script(&entries),
-        Some("ipynb") => cells(&entries)?,
+        Some("ipynb") => (cells(&entries)?, 0),
         other => {
             return Err(Error::new("saving the session")
                 .expected("a file ending in .rhai (a script) or .ipynb (a notebook)")
                 .found(match other {
-                    _ if path.trim().is_empty() => "no file".into(),
+                    _ if place.as_os_str().is_empty() => "no file".into(),
                     Some(other) => format!(".{other}"),
-                    None => format!("{path}, without an ending"),
+                    None => format!("{}, without an ending", place.display()),
                 })
                 .advice("As in :save analysis.rhai"));
         }
@@ -40,10 +40,12 @@ pub fn save(session: &Session, path: &str) -> Result<String> {
     files::write(place, text)?;
     let of = |state| entries.iter().filter(|e| e.state == state).count();
     let (kept, failed, interrupted) =
-        (of(State::Succeeded), of(State::Failed), of(State::Interrupted));
+        (of(State::Succeeded) - outside, of(State::Failed), of(State::Interrupted));
     let cells = if kept == 1 { "1 cell is".into() } else { format!("{kept} cells are") };
     let mut said = format!("{cells} in {}", place.display());
-    for (n, what) in [(failed, "failed"), (interrupted, "interrupted")] {
+    let comments =
+        [(failed, "failed"), (interrupted, "interrupted"), (outside, "for sessions only")];
+    for (n, what) in comments {
         if n > 0 {
             said += &format!(", {n} {what} in comments");
         }
@@ -55,27 +57,37 @@ pub fn save(session: &Session, path: &str) -> Result<String> {
     Ok(format!("{said}.{}", missing.collect::<String>()))
 }
 
-fn script(entries: &[Entry]) -> String {
+/// The text, and how many of the cells that succeeded are comments in it.
+fn script(entries: &[Entry]) -> (String, usize) {
+    let mut outside = 0;
     let mut text = format!("//! A session, saved by Spatia {}.\n", env!("CARGO_PKG_VERSION"));
     for entry in entries {
         let (code, why) = match entry.state {
             State::Failed => (commented(&entry.text), " failed"),
             State::Interrupted => (commented(&entry.text), " interrupted"),
-            _ => of_script(&entry.text),
+            _ => {
+                let (code, why) = of_script(&entry.text);
+                outside += usize::from(!why.is_empty());
+                (code, why)
+            }
         };
         text += &format!("\n// [{}]{why}\n{}\n", entry.number, code.trim_end());
     }
-    text
+    (text, outside)
 }
 
-/// A cell's text in a script, and why it is a comment there.
+/// A cell's text in a script, and why nothing but a comment stands there.
 fn of_script(text: &str) -> (String, &'static str) {
     match Cell::parse(text) {
         Cell::Code(code) => (code.to_owned(), ""),
         Cell::Line { name: "time", rest } => (rest.to_owned(), ""),
+        Cell::Magic { name: "time", rest, body } => {
+            (format!("{rest}\n{body}").trim().to_owned(), "")
+        }
         Cell::Lead { first, rest, .. } => {
-            let (above, (below, why)) = (of_script(first), of_script(rest));
-            (format!("{}\n{below}", above.0.trim_end()), why)
+            let ((above, why), (below, why_not)) = (of_script(first), of_script(rest));
+            let why = if why.is_empty() { why } else { why_not };
+            (format!("{}\n{below}", above.trim_end()), why)
         }
         _ => (commented(text), " is for sessions, not for scripts"),
     }

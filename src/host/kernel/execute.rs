@@ -67,7 +67,7 @@ fn run(kernel: &Kernel, session: &mut Session, request: &Arc<Message>) -> Done {
         let content = json!({ "code": code, "execution_count": number });
         kernel.iopub.say("execute_input", content, Some(request));
     }
-    if !silent && let Some(offer) = kernel.offer() {
+    if !silent && let Some(offer) = kernel.offer(session) {
         kernel.outlet.say(Output::Stderr(offer + "\n"));
     }
     let said = if stored { session.cell(code) } else { session.quietly(code) };

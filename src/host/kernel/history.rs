@@ -1,9 +1,9 @@
 //! The cells of this session and of those before it, as `history_request` asks for them.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,6 +13,9 @@ use crate::base::files;
 
 /// Cells of earlier sessions that are kept.
 const KEPT: usize = 10_000;
+
+/// Bytes of a cell's output that are kept: all of them are read before a kernel answers.
+const MOST_OUTPUT: usize = 4096;
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Entry {
@@ -29,43 +32,42 @@ struct Entry {
 pub struct History {
     entries: Vec<Entry>,
     session: i64,
-    /// Where new entries are appended; none where that is impossible.
-    file: Option<File>,
+    /// Where new entries are appended; none where there is no folder for it.
+    path: Option<PathBuf>,
 }
 
 impl History {
     /// The history of the user: `kernel_history.jsonl` in the folder of the state.
     pub fn open(folder: Option<&Path>) -> Self {
         let path = folder.map(|f| f.join("kernel_history.jsonl"));
-        let lock = path.as_deref().and_then(|p| locked(&p.with_extension("lock")));
+        let lock = path.as_deref().and_then(locked);
         let mut entries = path.as_deref().map(read).unwrap_or_default();
         if entries.len() > 2 * KEPT
             && let Some(path) = &path
         {
             entries.drain(..entries.len() - KEPT);
-            let lines: String = entries.iter().filter_map(line).collect();
+            let lines: String = entries.iter().filter_map(line).map(|l| l + "\n").collect();
             // The longer file stays where that fails; nothing is lost.
             files::write(path, lines).ok();
         }
         let session = entries.iter().map(|e| e.session).max().unwrap_or(0) + 1;
-        let mut file = path
-            .and_then(|p| OpenOptions::new().create(true).append(true).mode(0o600).open(p).ok());
-        if let Some(file) = &mut file {
+        if let Some(path) = &path {
             // The next kernel sees that this number is taken, before the first cell runs.
-            file.write_all(format!("{{\"session\":{session}}}\n").as_bytes()).ok();
+            append(path, &format!("{{\"session\":{session}}}"));
         }
         drop(lock);
         entries.retain(|e| e.line > 0);
-        Self { entries, session, file }
+        Self { entries, session, path }
     }
 
     /// Keeps a cell that has run.
     pub fn add(&mut self, number: usize, input: &str, output: Option<&str>) {
-        let output = output.map(str::to_owned);
+        let output = output.map(clip);
         let entry = Entry { session: self.session, line: number, input: input.into(), output };
-        if let (Some(file), Some(line)) = (&mut self.file, line(&entry)) {
-            // The history of this session answers even when it cannot be kept.
-            file.write_all(line.as_bytes()).ok();
+        if let (Some(path), Some(line)) = (&self.path, line(&entry)) {
+            // A kernel that starts may be about to put a shorter file in the place of this one.
+            let _lock = locked(path);
+            append(path, &line);
         }
         self.entries.push(entry);
     }
@@ -129,22 +131,44 @@ impl Entry {
     }
 }
 
-/// Holds off other kernels that start, until it is dropped. Not every file system can lock; then
+/// Holds other kernels off the history, until it is dropped. Not every file system can lock; then
 /// two that start at once share a number.
-fn locked(path: &Path) -> Option<File> {
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path).ok()?;
+fn locked(history: &Path) -> Option<File> {
+    let file = private(&history.with_extension("lock"))?;
     file.lock().ok()?;
     Some(file)
 }
 
+/// A file that is appended to and that its user only can read.
+fn private(path: &Path) -> Option<File> {
+    OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path).ok()
+}
+
 fn read(path: &Path) -> Vec<Entry> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let bytes = std::fs::read(path).unwrap_or_default();
     // A line that a crash cut short is passed over.
+    let text = String::from_utf8_lossy(&bytes);
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
+/// Adds a line, which is not glued to one that was cut short. The history of this session answers
+/// even when it cannot be kept.
+fn append(path: &Path, line: &str) {
+    let Some(mut file) = private(path) else { return };
+    let mut last = [b'\n'];
+    file.seek(SeekFrom::End(-1)).and_then(|_| file.read_exact(&mut last)).ok();
+    let gap = if last == [b'\n'] { "" } else { "\n" };
+    file.write_all(format!("{gap}{line}\n").as_bytes()).ok();
+}
+
 fn line(entry: &Entry) -> Option<String> {
-    serde_json::to_string(entry).ok().map(|line| line + "\n")
+    serde_json::to_string(entry).ok()
+}
+
+fn clip(text: &str) -> String {
+    let kept = &text[..text.floor_char_boundary(MOST_OUTPUT)];
+    let more = if kept.len() < text.len() { " …" } else { "" };
+    format!("{kept}{more}")
 }
 
 /// Whether a text is of a pattern in which `*` is any text and `?` any character.

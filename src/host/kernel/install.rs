@@ -36,6 +36,12 @@ fn write(target: &Target) -> Result<PathBuf> {
     check_name(&target.name).map_err(|e| e.within(&doing))?;
     let kernels = folder(target).map_err(|e| e.within(&doing))?;
     let binary = std::env::current_exe().map_err(|e| Error::io(&doing, e))?;
+    let binary = binary.to_str().ok_or_else(|| {
+        Error::new(&doing)
+            .expected("a program whose path is UTF-8, as kernel.json is")
+            .found(binary.display().to_string())
+            .advice("Rename what is not, or move the program")
+    })?;
     let spec = json!({
         "argv": [binary, "kernel", "run", "-f", "{connection_file}"],
         "display_name": display_name(&target.name),

@@ -22,6 +22,7 @@ mod turn;
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -38,7 +39,7 @@ use self::outlet::Outlet;
 use self::stdin::Stdin;
 use self::turn::Turn;
 use super::capture::{self, Log};
-use super::journal::Carrier;
+use super::journal::{Carrier, Latch};
 use super::live::Live;
 use super::session::Names;
 use super::{Exit, Session, signals, state_folder};
@@ -56,8 +57,10 @@ struct Kernel {
     iopub: IoPub,
     outlet: Arc<Outlet>,
     stdin: Arc<Stdin>,
-    /// What the first cell says besides: that a session like this one has crashed.
-    offer: Mutex<Option<String>>,
+    /// Closes the session's journal.
+    journal: Latch,
+    /// Whether a cell has looked for a session like this one that has crashed.
+    offered: AtomicBool,
     turn: Turn,
     names: Names,
     history: Mutex<History>,
@@ -106,7 +109,6 @@ fn serve(file: &Path) -> Result<Infallible> {
     progress::install(Some(Arc::new(Live::new(console.clone()))));
     let mut session = Session::new(console);
     session.keep_journal(Carrier::Kernel(file));
-    let offer = session.journal().offer();
     let (to_shell, from_shell) = sockets.shell.split();
     let (to_control, from_control) = sockets.control.split();
     let (work, works) = channel();
@@ -114,7 +116,8 @@ fn serve(file: &Path) -> Result<Infallible> {
         iopub,
         outlet,
         stdin,
-        offer: offer.into(),
+        journal: session.journal().latch(),
+        offered: false.into(),
         turn: Turn::default(),
         names: session.names(),
         history: History::open(state_folder().as_deref()).into(),
@@ -164,9 +167,10 @@ async fn watch_parent(kernel: Arc<Kernel>) {
 }
 
 impl Kernel {
-    /// What is to be offered after a crash, once.
-    fn offer(&self) -> Option<String> {
-        self.offer.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// What the first cell says besides that the user sees.
+    fn offer(&self, session: &mut Session) -> Option<String> {
+        let first = !self.offered.swap(true, Ordering::Relaxed);
+        first.then(|| session.journal().offer()).flatten()
     }
 
     fn history(&self) -> MutexGuard<'_, History> {
@@ -178,8 +182,10 @@ impl Kernel {
         self.turn.close();
         self.turn.interrupt();
         self.work.send(Work::Stop).ok();
-        self.runtime.spawn(async {
+        let kernel = self.clone();
+        self.runtime.spawn(async move {
             tokio::time::sleep(GRACE).await;
+            kernel.journal.close();
             signals::leave(Exit::Success.code());
         });
     }

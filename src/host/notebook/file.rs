@@ -3,6 +3,7 @@
 //! The `nbformat` crate was passed over: it keeps metadata in hash maps, so every writing shuffles
 //! their keys, and what its structs do not name (fields of cells and outputs) is lost.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -14,6 +15,10 @@ use crate::host::kernel::info;
 
 /// Languages that a notebook of ours may name.
 const OURS: [&str; 2] = ["rhai", "spatia"];
+
+/// Where in a notebook's metadata is what we keep there, and the values of its parameters in that.
+const OWN: &str = "spatia";
+const GIVEN: &str = "parameters";
 
 /// A notebook that has been looked over: `nbformat` 4 with cells that have a type and a source.
 pub struct Notebook {
@@ -134,6 +139,23 @@ impl Notebook {
             let mut language = info::language();
             language.sort_all_objects();
             metadata.insert("language_info".into(), language);
+        }
+    }
+
+    /// What the calls of `param` were given when the notebook ran before.
+    pub fn given(&self) -> BTreeMap<String, Value> {
+        let given = self.root.get("metadata").and_then(|m| m.get(OWN)?.get(GIVEN)?.as_object());
+        given.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// Keeps that for the next run.
+    pub fn set_given(&mut self, values: Map<String, Value>) {
+        let metadata = self.root.entry("metadata").or_insert_with(|| json!({}));
+        if let Value::Object(metadata) = metadata {
+            match values.is_empty() {
+                true => metadata.shift_remove(OWN),
+                false => metadata.insert(OWN.into(), json!({ GIVEN: values })),
+            };
         }
     }
 

@@ -117,7 +117,8 @@ fn help(file: &Path, parameters: &Parameters) -> String {
     let mut out = format!(
         "Usage: spatia notebook run {} [--name value ...] [options]
 
-The notebook runs in its own folder: relative paths start there.
+The notebook runs in its own folder: relative paths start there. Without parameters it has those
+of its last run.
 
 Options:
   -o, --output OUT.ipynb  write the executed notebook there, not in place

@@ -1,6 +1,7 @@
 //! What the command line says to `spatia notebook run` beside the notebook's own parameters.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::parameters::Parameters;
 use crate::base::{Error, Result};
@@ -19,8 +20,8 @@ pub struct Options {
     #[arg(long)]
     pub pictures: bool,
     /// Stop a cell that takes longer than this
-    #[arg(long, value_name = "SECONDS")]
-    pub timeout: Option<f64>,
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
     /// The notebook, then its parameters as --name value; FILE.ipynb --help lists them
     #[arg(
         value_name = "FILE.ipynb [--name value]",
@@ -40,7 +41,7 @@ impl Options {
     /// Takes the options that stand behind the notebook's name; what is left are parameters.
     ///
     /// # Errors
-    /// An option without its value.
+    /// An option without its value, or with one that it does not take.
     pub fn take(&mut self, known: &Parameters) -> Result<Vec<String>> {
         let mut left = Vec::new();
         let mut rest = self.call.iter().skip(1).cloned();
@@ -57,6 +58,10 @@ impl Options {
             };
             match flag {
                 _ if parameter => left.push(argument),
+                "--allow-errors" | "--pictures" if inline.is_some() => {
+                    let e = Error::new(format!("reading {flag}")).expected("no value behind it");
+                    return Err(e.found(format!("'{argument}'")));
+                }
                 "-o" | "--output" => self.output = Some(value("the path of a file")?.into()),
                 "--timeout" => self.timeout = Some(seconds(&value("seconds")?)?),
                 "--allow-errors" => self.allow_errors = true,
@@ -68,8 +73,9 @@ impl Options {
     }
 }
 
-fn seconds(text: &str) -> Result<f64> {
-    text.parse().ok().filter(|s: &f64| *s > 0.0 && *s < 1e9).ok_or_else(|| {
+fn seconds(text: &str) -> Result<Duration> {
+    let seconds = text.parse().ok().filter(|s| (1e-3..1e9).contains(s));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| {
         Error::new("reading --timeout").expected("seconds, as in 600").found(format!("'{text}'"))
     })
 }

@@ -1,6 +1,8 @@
 //! Parameters of a notebook, as papermill has them: a cell tagged `parameters` sets them to their
 //! defaults, and what the command line says is set anew in a cell tagged `injected-parameters`
-//! behind it. `param("name", default, "what it is")`, as scripts have it, works in any cell, too.
+//! behind it. `param("name", default, "what it is")`, as scripts have it, works in any cell, too;
+//! what it was given stands in the notebook's metadata. A notebook that is run again without any
+//! has the values that it was given last.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +12,7 @@ use super::file::Notebook;
 use crate::base::{Error, Result};
 use crate::host::cell::Cell;
 use crate::host::{Session, report};
-use crate::script::Signature;
+use crate::script::{Param, Signature};
 
 const DEFAULTS: &str = "parameters";
 const INJECTED: &str = "injected-parameters";
@@ -22,6 +24,8 @@ pub struct Parameters {
     pub signature: Signature,
     /// How many come from the tagged cell.
     tagged: usize,
+    /// What the notebook was given when it ran before.
+    before: BTreeMap<String, Value>,
     /// Cells that could not be read, for messages.
     pub unread: Vec<String>,
 }
@@ -49,6 +53,12 @@ impl Parameters {
                 Err(e) => found.unread.push(report::render(&e, session)),
             }
         }
+        found.before = notebook.given();
+        if let Some(code) = notebook.tagged(INJECTED).and_then(|i| notebook.code(i))
+            && let Ok(params) = session.assigned(&code, "the cell of given parameters")
+        {
+            found.before.extend(params.into_iter().map(|p| (p.name, p.default)));
+        }
         found
     }
 
@@ -63,11 +73,10 @@ impl Parameters {
         notebook: &mut Notebook,
         arguments: &[String],
     ) -> Result<BTreeMap<String, Value>> {
-        // A notebook that was given its parameters before keeps them.
-        if arguments.is_empty() && notebook.tagged(INJECTED).is_some() {
-            return Ok(BTreeMap::new());
+        if arguments.is_empty() {
+            return self.as_before().bind(arguments);
         }
-        if self.signature.params.is_empty() && !arguments.is_empty() {
+        if self.signature.params.is_empty() {
             return Err(Error::new("reading the parameters")
                 .expected("a notebook that has some")
                 .found("no cell tagged \"parameters\" and no call of param")
@@ -76,20 +85,34 @@ impl Parameters {
                 ));
         }
         let values = self.signature.bind(arguments)?;
-        let given = |name: &str| arguments.iter().any(|a| names(a, name));
-        let set: String = self.signature.params[..self.tagged]
-            .iter()
-            .filter(|p| given(&p.name))
-            .filter_map(|p| Some(format!("\nlet {} = {}", p.name, source(values.get(&p.name)?))))
-            .collect();
-        if !set.is_empty() {
-            let text = format!("// Parameters{set}");
-            match (notebook.tagged(INJECTED), notebook.tagged(DEFAULTS)) {
-                (Some(there), _) => notebook.set_source(there, &text),
-                (None, at) => notebook.insert(at.map_or(0, |i| i + 1), INJECTED, &text),
-            }
+        let mut given = self.given(&values, arguments);
+        let of_cell =
+            |name: &str| self.signature.params[..self.tagged].iter().any(|p| p.name == name);
+        let rest = given.extract_if(.., |(name, _)| !of_cell(name)).collect();
+        notebook.set_given(rest);
+        let set: String =
+            given.iter().map(|(name, value)| format!("\nlet {name} = {}", source(value))).collect();
+        let text = format!("// Parameters{set}");
+        match (notebook.tagged(INJECTED), notebook.tagged(DEFAULTS)) {
+            (Some(there), _) => notebook.set_source(there, &text),
+            (None, _) if set.is_empty() => {}
+            (None, at) => notebook.insert(at.map_or(0, |i| i + 1), INJECTED, &text),
         }
         Ok(values)
+    }
+
+    /// The parameters with what the notebook was given before for defaults, where that fits still.
+    fn as_before(&self) -> Signature {
+        let mut signature = self.signature.clone();
+        for p in &mut signature.params {
+            if let Some(value) = self.before.get(&p.name) {
+                let before = Param { default: value.clone(), ..p.clone() };
+                if p.type_name() == before.type_name() {
+                    *p = before;
+                }
+            }
+        }
+        signature
     }
 
     /// The parameters that the arguments name, with what they are set to.
@@ -103,7 +126,7 @@ impl Parameters {
         given.filter_map(|p| Some((p.name.clone(), values.get(&p.name)?.clone()))).collect()
     }
 
-    /// Those of the arguments that name no parameter but an option of the command itself.
+    /// Whether there is a parameter that `--name` means.
     pub fn has(&self, name: &str) -> bool {
         self.signature.params.iter().any(|p| names(&format!("--{name}"), &p.name))
     }

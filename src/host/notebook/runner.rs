@@ -62,8 +62,7 @@ impl Runner {
         let log = Log::new().map_err(failed)?;
         page.listen(capture::begin().map_err(failed)?.pipes, log.clone());
         signals::tell_of_aborts();
-        let timeout = options.timeout.map(limit).transpose()?;
-        let (allow_errors, pictures) = (options.allow_errors, options.pictures);
+        let Options { allow_errors, pictures, timeout, .. } = *options;
         Ok(Self { notebook, session, page, out, given, allow_errors, pictures, timeout, log })
     }
 
@@ -205,10 +204,4 @@ impl Runner {
         }
         files::write(&self.out, self.notebook.text()?)
     }
-}
-
-fn limit(seconds: f64) -> Result<Duration> {
-    Duration::try_from_secs_f64(seconds).map_err(|_| {
-        Error::new("reading --timeout").expected("seconds, as in 600").found(seconds.to_string())
-    })
 }

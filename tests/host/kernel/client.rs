@@ -82,9 +82,8 @@ impl Client {
     pub fn with_home<F: Future<Output = Self>>(home: &Path, test: impl FnOnce(Self) -> F) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
-            let client = Self::start(home).await;
-            let mut client =
-                tokio::time::timeout(LONG, test(client)).await.expect("a test in time");
+            let run = async { test(Self::start(home).await).await };
+            let mut client = tokio::time::timeout(LONG, run).await.expect("a test in time");
             if client.process.try_wait().unwrap().is_none() {
                 client.control("shutdown_request", json!({ "restart": false })).await;
                 client.ended().await;
@@ -110,7 +109,7 @@ impl Client {
         };
         let file = home.join("connection.json");
         std::fs::write(&file, serde_json::to_string(&info).unwrap()).unwrap();
-        let process = Command::new(env!("CARGO_BIN_EXE_spatia"))
+        let mut process = Command::new(env!("CARGO_BIN_EXE_spatia"))
             .args(["kernel", "run", "-f"])
             .arg(&file)
             .env("XDG_STATE_HOME", home)
@@ -120,6 +119,7 @@ impl Client {
             .spawn()
             .unwrap();
         while std::net::TcpStream::connect((ip, info.hb_port)).is_err() {
+            assert_eq!(process.try_wait().unwrap(), None, "the kernel ended at its start");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let session = uuid::Uuid::new_v4().to_string();
