@@ -274,12 +274,9 @@ fn signal(child: &std::process::Child, name: &str) {
 #[test]
 fn ctrl_c_ends_with_130_and_a_resumable_checkpoint() {
     // The large one is caught amid a pass of libtorch, which is left behind as the process ends.
-    for (name, size) in [
-        ("-INT", (200, 100)),
-        ("-TERM", (200, 100)),
-        ("-HUP", (200, 100)),
-        ("-INT", (1500, 1500)),
-    ] {
+    for (name, size) in
+        [("-INT", (200, 100)), ("-TERM", (200, 100)), ("-HUP", (200, 100)), ("-INT", (1500, 1500))]
+    {
         let (folder, mut child, lines) = training(size, ", checkpoints: \"run\"");
         signal(&child, name);
         let said: Vec<String> = lines.collect();
@@ -293,7 +290,8 @@ fn ctrl_c_ends_with_130_and_a_resumable_checkpoint() {
 #[test]
 fn what_nohup_has_it_ignore_stays_ignored() {
     use std::io::{BufRead, BufReader, Write};
-    let (_keep, path) = script("print(\"ready\")\ninput(\"\")\nfor i in 0..300000 { }\nprint(\"end\")\n");
+    let (_keep, path) =
+        script("print(\"ready\")\ninput(\"\")\nfor i in 0..300000 { }\nprint(\"end\")\n");
     let mut command = Command::new(env!("CARGO_BIN_EXE_spatia"));
     command.args([Path::new("run"), &path]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = common::heeding(&mut command, false).spawn().unwrap();
