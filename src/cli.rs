@@ -91,6 +91,14 @@ enum Page {
 /// The terminal or the signal handler failed.
 pub fn main() -> anyhow::Result<i32> {
     let arguments = Arguments::parse();
+    // Sessions that speak to helpers see to closed pipes by themselves.
+    let session = matches!(
+        arguments.command,
+        Some(Command::Repl | Command::Notebook(_) | Command::Kernel(Kernel::Run { .. }))
+    );
+    if !session {
+        signals::end_with_closed_pipes();
+    }
     if arguments.version {
         println!("spatia {}", info::version());
         return Ok(Exit::Success.code());

@@ -68,6 +68,21 @@ fn present(path: PathBuf, required: &str) -> Option<PathBuf> {
     None
 }
 
+/// Lets a command be asked to stop by SIGINT and SIGHUP, or ignore both, whatever this process does.
+#[cfg(unix)]
+pub fn heeding(command: &mut Command, heeds: bool) -> &mut Command {
+    use std::os::unix::process::CommandExt;
+    let how = if heeds { libc::SIG_DFL } else { libc::SIG_IGN };
+    // SAFETY: what is called may be called between fork and exec.
+    unsafe {
+        command.pre_exec(move || {
+            libc::signal(libc::SIGINT, how);
+            libc::signal(libc::SIGHUP, how);
+            Ok(())
+        })
+    }
+}
+
 /// A console that keeps what is said and answers `input` from a list.
 #[derive(Default)]
 pub struct Recorder {

@@ -3,14 +3,14 @@
 //! In a terminal, figures show as pictures, displays renew themselves where they stand, and
 //! `clear_output` takes away what the cell has written. Piped output is text and nothing else.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{Config, Editor};
 
-use super::{picture, terminal, tty};
+use super::{Exit, picture, signals, terminal, tty};
 use crate::base::{Error, Result};
 use crate::script::{Bundle, Console, Output};
 
@@ -67,8 +67,7 @@ impl Console for Terminal {
             match output {
                 Output::Stdout(text) => {
                     written.follow(&text);
-                    print!("{text}");
-                    std::io::stdout().flush().ok();
+                    put(&text);
                 }
                 Output::Stderr(text) => {
                     written.follow(&text);
@@ -124,9 +123,23 @@ fn edited(doing: &str, prompt: &str) -> Result<String> {
         .map_err(failed)
 }
 
+/// Writes to standard output. Where nobody takes it any more, the process ends: quietly behind a pipe
+/// that was closed, as other commands do.
+fn put(text: &str) {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => signals::end_by_closed_pipe(),
+        Err(e) => {
+            writeln!(std::io::stderr(), "error: writing to standard output: {e}").ok();
+            signals::leave(Exit::Failure.code());
+        }
+    }
+}
+
 fn show(written: &mut Written, bundle: &Bundle) {
     if written.column > 0 {
-        println!();
+        put("\n");
         written.follow("\n");
     }
     if let Some(png) = bundle.png() {
@@ -136,11 +149,10 @@ fn show(written: &mut Written, bundle: &Bundle) {
     }
     let text = bundle.plain().trim_end_matches('\n');
     if !text.is_empty() {
-        println!("{text}");
-        written.follow(text);
-        written.follow("\n");
+        let line = format!("{text}\n");
+        put(&line);
+        written.follow(&line);
     }
-    std::io::stdout().flush().ok();
 }
 
 impl Written {
@@ -178,12 +190,8 @@ impl Written {
             return;
         }
         let up = self.rows.saturating_sub(row).min(tty::size().rows.saturating_sub(1));
-        print!("\r");
-        if up > 0 {
-            print!("\x1b[{up}A");
-        }
-        print!("\x1b[J");
-        std::io::stdout().flush().ok();
+        let up = if up > 0 { format!("\x1b[{up}A") } else { String::new() };
+        put(&format!("\r{up}\x1b[J"));
         (self.rows, self.column, self.last) = (row, 0, None);
     }
 }

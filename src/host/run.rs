@@ -9,7 +9,6 @@ use crate::script::{Failure, Param, Signature};
 
 /// Checks the arguments against what the script declares, then runs it.
 pub fn run(script: &Path, arguments: &[String]) -> Exit {
-    signals::end_with_closed_pipes();
     let name = script.display().to_string();
     let text = match files::read_text(script) {
         Ok(text) => text,

@@ -237,13 +237,13 @@ impl Session {
     /// Forgets variables, functions and imports, and stops the helper of Rust cells.
     pub fn restart(&mut self) {
         self.clear();
-        self.restart_rust();
+        self.rust = rust::Cells::default();
         self.learn();
     }
 
     /// Stops the helper of Rust cells, and forgets what they hold.
     pub(super) fn restart_rust(&mut self) {
-        self.rust = rust::Cells::default();
+        self.rust.restart();
     }
 
     /// What the session knows, for completion and inspection on other threads. It is renewed after

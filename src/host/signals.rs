@@ -1,10 +1,15 @@
-//! Ctrl-C and SIGTERM: the first asks the running work to stop, the second ends the process.
-//! A kernel hears them by [`watch`] instead: there, no number of Ctrl-C ends the process.
+//! Signals. Ctrl-C asks the running work to stop, and a second one ends the process; in a REPL, whose
+//! variables would be lost, it takes a third. SIGTERM and SIGHUP ask the same, and the process ends
+//! with the work; a second ends it at once. A kernel hears signals by [`watch`] instead: there, no
+//! number of Ctrl-C ends the process.
 
 use std::convert::Infallible;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use libc::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use tokio::signal::unix::{self, SignalKind};
 
 use super::Exit;
@@ -15,7 +20,6 @@ unsafe extern "C" {
     /// the feet of the thread that still computes, which ends in a crash now and then.
     #[link_name = "_exit"]
     pub(super) safe fn leave(code: i32) -> !;
-    fn signal(number: i32, handler: usize) -> usize;
 }
 
 /// Ends the process, for all ways that do not crash: a training that was interrupted may still
@@ -26,46 +30,84 @@ pub fn end(code: i32) -> ! {
     leave(code)
 }
 
-/// Lets a closed pipe end the process quietly, as it ends other commands; Rust would panic.
+/// Lets a closed pipe end the process quietly, as it ends other commands; Rust would panic. Not
+/// where helpers are spoken to through pipes: theirs may close.
 pub fn end_with_closed_pipes() {
-    const SIGPIPE: i32 = 13;
-    const DEFAULT: usize = 0;
-    // SAFETY: the C library's own function with its documented arguments, before any thread runs.
-    unsafe { signal(SIGPIPE, DEFAULT) };
+    // SAFETY: the C library's own function with its documented arguments.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
+/// Ends the process as a closed pipe ends other commands.
+pub(super) fn end_by_closed_pipe() -> ! {
+    end_with_closed_pipes();
+    // SAFETY: a signal to this process, which it does not outlive.
+    unsafe { libc::raise(libc::SIGPIPE) };
+    leave(Exit::Failure.code())
 }
 
 /// Whether something runs that can be asked to stop.
 static RUNNING: AtomicBool = AtomicBool::new(false);
+/// The process is to end with what runs.
+static STOPPED: AtomicBool = AtomicBool::new(false);
 
-/// Installs the handler for the whole process.
+/// Listens from now on, for the whole process. What the process was started to ignore stays ignored:
+/// SIGHUP under `nohup`, SIGINT in the background of a shell script.
 ///
 /// # Errors
 /// The system refuses a signal handler.
 pub fn install() -> anyhow::Result<()> {
-    ctrlc::set_handler(|| {
-        if KEEPING.load(Ordering::SeqCst) {
-            return patiently();
-        }
-        if !RUNNING.load(Ordering::SeqCst) || interrupt::requested() {
-            leave(Exit::Interrupted.code());
-        }
-        interrupt::request();
-    })?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP].into_iter().filter(|n| !ignored(*n)))?;
+    let listen = move || signals.forever().for_each(heard);
+    std::thread::Builder::new().name("signals".into()).spawn(listen)?;
     Ok(())
+}
+
+fn ignored(number: libc::c_int) -> bool {
+    // SAFETY: a struct of numbers, which the call fills in; nothing is changed.
+    unsafe {
+        let mut now: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(number, std::ptr::null(), &mut now) == 0
+            && now.sa_sigaction == libc::SIG_IGN
+    }
+}
+
+fn heard(number: libc::c_int) {
+    let keeping = KEEPING.load(Ordering::SeqCst);
+    if keeping && number == SIGINT {
+        return patiently();
+    }
+    let stoppable = keeping || RUNNING.load(Ordering::SeqCst);
+    if STOPPED.swap(true, Ordering::SeqCst) || !stoppable {
+        leave(Exit::Interrupted.code());
+    }
+    interrupt::request();
+    if keeping {
+        wake();
+    }
+}
+
+/// Whether the process was told to end.
+pub fn stopped() -> bool {
+    STOPPED.load(Ordering::SeqCst)
 }
 
 /// Whether a session's variables would be lost with the process.
 static KEEPING: AtomicBool = AtomicBool::new(false);
+/// The thread that reads what is typed.
+static READER: AtomicUsize = AtomicUsize::new(0);
 /// Ctrl-C pressed since the present cell began.
 static PRESSED: AtomicUsize = AtomicUsize::new(0);
 
-/// From now on a second Ctrl-C only says what a third one does.
+/// From now on a second Ctrl-C only says what a third one does, and this thread, which reads what is
+/// typed, is woken when the process is to end; it asks [`stopped`].
 pub fn keep_session() {
+    // SAFETY: asks for the number of this thread.
+    READER.store(unsafe { libc::pthread_self() } as usize, Ordering::SeqCst);
     KEEPING.store(true, Ordering::SeqCst);
 }
 
 fn patiently() {
-    if !RUNNING.load(Ordering::SeqCst) {
+    if !RUNNING.load(Ordering::SeqCst) || stopped() {
         return;
     }
     match PRESSED.fetch_add(1, Ordering::SeqCst) {
@@ -78,6 +120,19 @@ fn patiently() {
         }
         _ => leave(Exit::Interrupted.code()),
     }
+}
+
+/// Ends the line editor, which gives the terminal back and takes SIGINT for Ctrl-C: again and again
+/// until the process has ended, because the editor may be just about to read.
+fn wake() {
+    std::thread::spawn(|| {
+        loop {
+            let reader = READER.load(Ordering::SeqCst);
+            // SAFETY: a signal that is handled, to a thread that lives as long as the process.
+            unsafe { libc::pthread_kill(reader as libc::pthread_t, SIGINT) };
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
 }
 
 /// Gives what native code says before it aborts (a C++ exception that nobody caught, memory that
@@ -95,7 +150,7 @@ pub fn tell_of_aborts() {
         }
     }
     // SAFETY: the handler lives as long as the process and calls nothing that a handler must not.
-    unsafe { signal(libc::SIGABRT, wait as *const () as usize) };
+    unsafe { libc::signal(libc::SIGABRT, wait as *const () as usize) };
 }
 
 /// Calls one for every SIGINT and the other for every SIGTERM, for ever.
@@ -114,12 +169,15 @@ pub async fn watch(interrupted: impl Fn(), ended: impl Fn()) -> std::io::Result<
 }
 
 /// Runs something that the first Ctrl-C asks to stop. What was asked before is forgotten before this
-/// listens, so that nothing is lost in between.
+/// listens, so that nothing is lost in between; that the process is to end is never forgotten.
 pub fn while_running<T>(work: impl FnOnce() -> T) -> T {
     interrupt::clear();
     PRESSED.store(0, Ordering::SeqCst);
-    RUNNING.store(true, Ordering::SeqCst);
+    let outer = RUNNING.swap(true, Ordering::SeqCst);
+    if stopped() {
+        interrupt::request();
+    }
     let out = work();
-    RUNNING.store(false, Ordering::SeqCst);
+    RUNNING.store(outer, Ordering::SeqCst);
     out
 }

@@ -7,7 +7,7 @@ use std::mem::zeroed;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, interrupt};
 
 /// What was typed, read and not used yet.
 static AHEAD: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -139,6 +139,7 @@ pub fn read_secret(prompt: &str) -> Result<String> {
             }
             Some(0x15) => line.clear(),
             Some(byte) => line.push(byte),
+            None if interrupt::requested() => break Err(Error::interrupted(doing)),
             None if std::io::stdin().is_terminal() => {}
             None => break Err(Error::new(doing).found("the terminal is gone")),
         }
@@ -203,7 +204,13 @@ fn read_byte(limit: Duration) -> Option<u8> {
 }
 
 /// Standard input where it is no terminal. One buffer for all who read it: cells and `input`.
-static PIPED: Mutex<Option<BufReader<Input>>> = Mutex::new(None);
+static PIPED: Mutex<Option<Piped>> = Mutex::new(None);
+
+struct Piped {
+    input: BufReader<Input>,
+    /// A line that was looked at and is still to be read.
+    seen: Option<Vec<u8>>,
+}
 
 struct Input;
 
@@ -215,34 +222,44 @@ impl Read for Input {
     }
 }
 
-fn piped<T>(read: impl FnOnce(&mut BufReader<Input>) -> T) -> T {
+impl Piped {
+    /// A line with its end; empty where the input has ended.
+    fn line(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut line = Vec::new();
+        self.input.read_until(b'\n', &mut line)?;
+        Ok(line)
+    }
+}
+
+fn piped<T>(read: impl FnOnce(&mut Piped) -> T) -> T {
     let mut piped = PIPED.lock().unwrap_or_else(PoisonError::into_inner);
-    read(piped.get_or_insert_with(|| BufReader::new(Input)))
+    read(piped.get_or_insert_with(|| Piped { input: BufReader::new(Input), seen: None }))
 }
 
 /// A line of piped input with its end; `None` where the input has ended. What is no UTF-8 is
 /// replaced.
 pub fn read_line() -> std::io::Result<Option<String>> {
-    piped(|input| {
-        let mut line = Vec::new();
-        let n = input.read_until(b'\n', &mut line)?;
-        Ok((n > 0).then(|| String::from_utf8_lossy(&line).into_owned()))
+    piped(|piped| {
+        let line = piped.seen.take().map_or_else(|| piped.line(), Ok)?;
+        Ok((!line.is_empty()).then(|| String::from_utf8_lossy(&line).into_owned()))
     })
 }
 
-/// The line after that, if it is there without waiting; it stays to be read.
+/// The line after that, if it begins without waiting; it stays to be read.
 pub fn next_line() -> Option<String> {
-    piped(|input| {
-        if input.buffer().is_empty() {
+    piped(|piped| {
+        if piped.seen.is_none() && piped.input.buffer().is_empty() {
             let mut ready =
                 libc::pollfd { fd: libc::STDIN_FILENO, events: libc::POLLIN, revents: 0 };
             // SAFETY: one entry, as the call is told.
             if unsafe { libc::poll(&mut ready, 1, 0) } < 1 {
                 return None;
             }
-            input.fill_buf().ok()?;
         }
-        let line = input.buffer().split(|b| *b == b'\n').next()?;
-        Some(String::from_utf8_lossy(line).into_owned())
+        // Its end may be in what the other side writes next.
+        let line = piped.seen.take().map_or_else(|| piped.line(), Ok).ok()?;
+        let text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
+        piped.seen = Some(line).filter(|line| !line.is_empty());
+        piped.seen.is_some().then_some(text)
     })
 }

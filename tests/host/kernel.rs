@@ -169,6 +169,14 @@ fn the_kernel_answers_while_a_cell_runs() {
         assert_eq!(k.shell("inspect_request", asked).await["status"], "ok");
         let asked = json!({ "code": "let x = [" });
         assert_eq!(k.shell("is_complete_request", asked).await["status"], "incomplete");
+        // As deep as the language goes, and deeper.
+        for (open, close) in [("(", ")"), ("[", "]"), ("{", "}"), ("if true {", "}"), ("-", "")] {
+            for depth in [120, 255, 5000] {
+                let code = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+                let reply = k.shell("is_complete_request", json!({ "code": code })).await;
+                assert_ne!(reply["status"], "error", "{open} {depth}: {reply}");
+            }
+        }
         let info = k.shell("kernel_info_request", json!({})).await;
         assert_eq!(info["language_info"]["name"], "rhai");
         let history = json!({ "hist_access_type": "tail", "n": 1, "output": false, "raw": true });
@@ -345,8 +353,18 @@ fn input_asks_the_client_and_waits_no_longer_than_it_is_wanted() {
 
         let cell = k.execute("input(\"again? \")").await;
         k.question().await;
+        let given_up = k.asked();
         k.control("interrupt_request", json!({})).await;
         assert_eq!(k.reply_to(&cell).await["ename"], "Interrupted");
+
+        // The box of that question is still there, and no answer to the next one.
+        let cell = k.execute("input(\"and now? \")").await;
+        k.question().await;
+        let asked = k.asked();
+        k.answer_to(&given_up, "the old one").await;
+        k.answer_to(&asked, "the new one").await;
+        let ran = k.finish(&cell).await;
+        assert_eq!(ran.find("execute_result")["data"]["text/plain"], "\"the new one\"");
 
         let ran = k.run_with("input(\"nobody? \")", json!({ "allow_stdin": false })).await;
         assert!(has(&ran.reply["evalue"], "allow_stdin"), "{}", ran.reply);

@@ -45,6 +45,16 @@ fn piped_cells_run_without_prompts() {
 }
 
 #[test]
+fn a_line_that_the_buffer_cuts_is_taken_whole() {
+    for cut in 1..8 {
+        let start = "if 1 > 5 { \"big\" }\n";
+        let padding = "x".repeat(8192 - start.len() - "// \n".len() - cut);
+        let out = piped(&format!("// {padding}\n{start}  else {{ \"small\" }}\n"));
+        assert_eq!(text(&out.stdout), "\"small\"\n", "{cut}: {}", text(&out.stderr));
+    }
+}
+
+#[test]
 fn the_first_piped_cell_that_fails_ends_it() {
     let out = piped("print(1)\nnothing\nprint(2)\n");
     assert_eq!((text(&out.stdout), out.status.code()), ("1\n".into(), Some(1)));
@@ -95,9 +105,9 @@ fn figures_are_text_where_output_is_piped() {
 }
 
 /// A terminal that a test types into: `steps` are pairs of what is typed and what must then be
-/// seen; prints all that was seen, `repr`-ed.
+/// seen. `<TERM>` is a signal; `<HOLD>` keeps the history's file from the REPL until `<FREE>`.
 const TERMINAL: &str = r#"
-import os, pty, sys, time, select, struct, fcntl, termios, json
+import os, pty, sys, time, select, struct, fcntl, termios, json, signal
 binary, plan = sys.argv[1], json.load(open(sys.argv[2]))
 pid, fd = pty.fork()
 if pid == 0:
@@ -105,6 +115,7 @@ if pid == 0:
         import resource
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     os.environ.update(plan["env"])
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     os.execv(binary, [binary, "repl"])
 seen = b""
@@ -124,8 +135,21 @@ def wait(what):
             if b"\x1b[c" in data and plan["answers"]:
                 os.write(fd, plan["answers"].encode())
     seen += part
+begun, history = termios.tcgetattr(fd)[3], None
 for typed, expected in plan["steps"]:
-    os.write(fd, typed.encode().replace(b"<E9>", b"\xe9"))
+    if typed == "<TERM>":
+        os.kill(pid, signal.SIGTERM)
+    elif typed == "<HOLD>":
+        history = open(plan["env"]["XDG_STATE_HOME"] + "/spatia/history")
+        fcntl.flock(history, fcntl.LOCK_EX)
+    elif typed == "<FREE>":
+        # The REPL gets to the file before Ctrl-C comes, and the Ctrl-C to the REPL before the file is free.
+        time.sleep(0.5)
+        os.write(fd, b"\x03")
+        time.sleep(0.5)
+        history.close()
+    else:
+        os.write(fd, typed.encode().replace(b"<E9>", b"\xe9"))
     wait(expected)
 if plan["ends"]:
     end = time.time() + 60
@@ -143,6 +167,8 @@ if plan["ends"]:
         seen += data
     status = os.waitpid(pid, 0)[1]
     sys.stdout.write("status %d\n" % os.waitstatus_to_exitcode(status))
+    if termios.tcgetattr(fd)[3] != begun:
+        sys.stdout.write("the terminal was left changed\n")
 sys.stdout.write(seen.decode(errors="replace"))
 "#;
 
@@ -213,6 +239,42 @@ fn a_session_in_a_terminal() {
     let lines: Vec<&str> = kept.lines().collect();
     assert_eq!(lines[1..4], ["let x = 40 + 2", "x", "fn f(a) {\\na + x\\n}"]);
     assert!(!kept.contains("half a line"));
+}
+
+#[test]
+fn sigterm_ends_a_session_that_waits_and_one_that_runs() {
+    let busy = "print(\"run\" + \"ning\"); loop { }\r";
+    let asks = "input(\"na\" + \"me?\")\r";
+    for (last, seen) in [("half a line", "half a line"), (busy, "running"), (asks, "name?")] {
+        let home = home();
+        let steps = [("", "> "), ("let x = 41\r", "[2]"), (last, seen), ("<TERM>", "")];
+        let Some(seen) = typed(home.path(), &[], "", &steps) else { return };
+        assert!(seen.starts_with("status 130\n"), "{last}: {seen}");
+        assert!(!seen.contains("left changed"), "{last}: {seen}");
+        assert!(seen.rfind("\x1b[?2004l") > seen.rfind(PROMPT), "{last}: {seen:?}");
+        let kept = std::fs::read_to_string(home.path().join("spatia/history")).unwrap();
+        assert!(kept.contains("let x = 41\n"), "{last}: {kept}");
+        // It ended as it should: there is nothing to restore.
+        let again = [("", "> "), ("\x04", "")];
+        let Some(seen) = typed(home.path(), &[], "", &again) else { return };
+        assert!(!seen.contains(":restore"), "{last}: {seen}");
+    }
+}
+
+#[test]
+fn ctrl_c_right_behind_enter_stops_the_cell() {
+    let home = home();
+    let steps = [
+        ("", "> "),
+        ("let x = 42\r", "[2]"),
+        ("<HOLD>", ""),
+        ("loop { }\r", "\x1b[?2004l"),
+        ("<FREE>", "nterrupted"),
+        ("x\r", "\n42"),
+        ("\x04", ""),
+    ];
+    let Some(seen) = typed(home.path(), &[], "", &steps) else { return };
+    assert!(seen.starts_with("status 0\n"), "{seen}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Cells of Rust, and evcxr's display convention.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -184,8 +184,14 @@ fn cells_of_rust() {
 #[cfg(feature = "rust-cells")]
 fn apart() {
     use_program(env!("CARGO_BIN_EXE_spatia").into());
+    // What goes over to cells lies here meanwhile.
+    let temporary = tempfile::tempdir().unwrap();
+    // SAFETY: no other thread of this process looks at its environment yet.
+    unsafe { std::env::set_var("TMPDIR", temporary.path()) };
     let console = Recorder::new();
     let mut s = Session::new(console.clone());
+    // Set before the helper starts, it is there for all of them.
+    s.quietly(":env SPATIA_TEST_ONE=1").outcome.unwrap();
     let start = Instant::now();
     let lap = |what: &str| eprintln!("{:6.2} s  {what}", start.elapsed().as_secs_f64());
 
@@ -348,15 +354,22 @@ fn apart() {
     // next cell runs.
     run(&mut s, "%%rust\nlet kept = 11;");
     for (i, after) in [0, 2, 50, 200, 400, 700, 1000].into_iter().enumerate() {
-        let after = Duration::from_millis(after);
+        let pause = Duration::from_millis(after);
         let asked = std::thread::spawn(move || {
-            std::thread::sleep(after);
+            std::thread::sleep(pause);
             interrupt::request();
         });
+        if after == 0 {
+            while !interrupt::requested() {
+                std::thread::yield_now();
+            }
+        }
         let cell = format!(
             "%%rust\nlet round{i} = 1;\nstd::thread::sleep(std::time::Duration::from_millis(300));\nstd::process::abort();"
         );
-        assert!(s.cell(&cell).outcome.is_err());
+        let failure = s.cell(&cell).outcome.unwrap_err();
+        let aborted = failure.message.contains("SIGABRT") && after > 0;
+        assert!(failure.kind == Kind::Interrupted || aborted, "{after}: {}", failure.message);
         asked.join().unwrap();
         interrupt::clear();
         assert_eq!(run(&mut s, &format!("%%rust\ntwice({i})")), (2 * i).to_string());
@@ -369,6 +382,41 @@ fn apart() {
     assert!(said.contains("SIGABRT") && said.contains("ran the code: gone"), "{said}");
     assert!(console.stdout().ends_with("last words\n"), "{}", console.stdout());
     assert_eq!(run(&mut s, "%%rust\nlet k = 3; k"), "3");
+
+    // A question gets its answer; where it gets none, the code does not go on.
+    let asks = "%%rust\nlet mut name = String::new();\nprintln!(\"EVCXR_INPUT_REQUEST:name? \");\n\
+                std::io::stdin().read_line(&mut name)?;\nprintln!(\"went on with {}\", name.trim());";
+    console.answers.lock().unwrap().push("Ada".into());
+    run(&mut s, asks);
+    assert!(console.stdout().ends_with("went on with Ada\n"), "{}", console.stdout());
+    let said = fails(&mut s, asks);
+    assert!(said.contains("nobody to answer") && said.contains("ran the code: k"), "{said}");
+    assert!(console.stdout().ends_with("went on with Ada\n"), "{}", console.stdout());
+    lap("questions");
+
+    // Spatia started by a cell is Spatia and no second runtime.
+    let binary = env!("CARGO_BIN_EXE_spatia");
+    let said = run(
+        &mut s,
+        &format!(
+            "%%rust\nlet out = std::process::Command::new({binary:?}).arg(\"--version\").output()?;\n\
+             String::from_utf8_lossy(&out.stdout).starts_with(\"spatia \")"
+        ),
+    );
+    assert_eq!(said, "true");
+
+    // A variable of the environment comes with the next process, and outlives it.
+    let said = run(&mut s, ":env SPATIA_TEST_TWO=a b");
+    assert!(said.contains(":restart rust"), "{said}");
+    run(&mut s, ":restart rust");
+    let both = "std::env::var(\"SPATIA_TEST_ONE\")? + &std::env::var(\"SPATIA_TEST_TWO\")?";
+    assert_eq!(run(&mut s, &format!("%%rust\n{both}")), "\"1a b\"");
+    lap("the environment");
+
+    // Nothing of what has gone over is left.
+    let left = std::fs::read_dir(temporary.path()).unwrap().map(|f| f.unwrap().file_name());
+    let left: Vec<_> = left.filter(|f| f.to_string_lossy().starts_with("spatia-rust-")).collect();
+    assert!(left.is_empty(), "{left:?}");
 
     // All that is displayed is shown, in order; the last is the cell's value.
     console.said.lock().unwrap().clear();
@@ -408,18 +456,47 @@ fn interrupted(session: &mut Session, console: &Arc<Recorder>, code: &str) -> St
     failure.message
 }
 
-/// What `spatia` says to a cell of Rust on a machine without what that takes.
+/// A `spatia` that is given a cell of Rust on a machine without what that takes.
 #[cfg(feature = "rust-cells")]
-fn without_rust(path: &str, home: &std::path::Path, cell: &str) -> String {
+fn start_without_rust(path: &str, home: &std::path::Path, cell: &str) -> Child {
     let mut spatia = Command::new(env!("CARGO_BIN_EXE_spatia"));
     spatia.arg("repl").env("PATH", path).env("HOME", home).env("XDG_STATE_HOME", home);
     for name in ["RUSTUP_HOME", "CARGO_HOME", "RUSTUP_TOOLCHAIN", "XDG_CACHE_HOME"] {
         spatia.env_remove(name);
     }
     spatia.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = spatia.spawn().unwrap();
+    let mut child = common::heeding(&mut spatia, true).spawn().unwrap();
     write!(child.stdin.take().unwrap(), "{cell}\n\n").unwrap();
+    child
+}
+
+/// What it says.
+#[cfg(feature = "rust-cells")]
+fn without_rust(path: &str, home: &std::path::Path, cell: &str) -> String {
+    let child = start_without_rust(path, home, cell);
     String::from_utf8_lossy(&child.wait_with_output().unwrap().stderr).into_owned()
+}
+
+/// rustup's stand-ins fetch a toolchain first where none is there.
+#[test]
+#[cfg(feature = "rust-cells")]
+fn ctrl_c_ends_a_compiler_that_is_slow_to_answer() {
+    let home = tempfile::tempdir().unwrap();
+    let cargo = home.path().join("cargo");
+    let (began, ended) = (home.path().join("began"), home.path().join("ended"));
+    let script =
+        format!("#!/bin/sh\n: >{}\n/bin/sleep 30\n: >{}\n", began.display(), ended.display());
+    std::fs::write(&cargo, script).unwrap();
+    let runs = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&cargo, runs).unwrap();
+    let mut child = start_without_rust(home.path().to_str().unwrap(), home.path(), "%%rust\n1 + 1");
+    while !began.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let out = child.wait_with_output().unwrap();
+    assert_eq!(out.status.code(), Some(130), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(!ended.exists(), "it was waited for");
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use crate::common;
+
 fn spatia(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_spatia")).args(args).stdin(Stdio::null()).output().unwrap()
 }
@@ -185,19 +187,37 @@ fn modules_that_import_each_other_are_an_error() {
 }
 
 #[test]
-fn a_closed_pipe_ends_the_script_quietly() {
-    let (_keep, path) = script("loop { print(\"more\") }\n");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_spatia"))
-        .args(["run", path.to_str().unwrap()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
+fn a_closed_pipe_ends_it_quietly() {
+    use std::io::Write;
+    let (folder, path) = script("loop { print(\"more\") }\n");
+    let book = folder.path().join("book.ipynb");
+    std::fs::write(&book, r#"{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}"#)
         .unwrap();
-    drop(child.stdout.take());
-    let out = child.wait_with_output().unwrap();
-    assert!(!out.status.success());
-    assert!(text(&out.stderr).is_empty(), "{}", text(&out.stderr));
+    let (path, book) = (path.to_str().unwrap(), book.to_str().unwrap());
+    for args in [
+        &["run", path][..],
+        &["run", path, "--help"],
+        &["notebook", "run", book, "--help"],
+        &["docs", "reference"],
+        &["info"],
+        &["--version"],
+        &["repl"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut child = Command::new(env!("CARGO_BIN_EXE_spatia"))
+            .args(args)
+            .env("XDG_STATE_HOME", folder.path())
+            .stdin(Stdio::piped())
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(b"1 + 1\nprint(1)\n").ok();
+        let out = child.wait_with_output().unwrap();
+        assert!(!out.status.success(), "{args:?}");
+        assert!(text(&out.stderr).is_empty(), "{args:?} {}", text(&out.stderr));
+    }
 }
 
 #[test]
@@ -236,12 +256,9 @@ let g = models::prepare(ds, #{{}})
 let model = models::gvae(ds, #{{ hidden_dim: 32, latent_dim: 4, device: \"cpu\" }})
 train::fit(model, ds, g, #{{ epochs: 100000, log_interval: 1{more} }})\n",
     ));
-    let mut child = Command::new(env!("CARGO_BIN_EXE_spatia"))
-        .args([Path::new("run"), &path])
-        .current_dir(folder.path())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spatia"));
+    command.args([Path::new("run"), &path]).current_dir(folder.path()).stderr(Stdio::piped());
+    let mut child = common::heeding(&mut command, true).spawn().unwrap();
     let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
     let mut lines = lines.map(Result::unwrap);
     assert!(lines.any(|l| l.starts_with("training 1/")));
@@ -257,7 +274,9 @@ fn signal(child: &std::process::Child, name: &str) {
 #[test]
 fn ctrl_c_ends_with_130_and_a_resumable_checkpoint() {
     // The large one is caught amid a pass of libtorch, which is left behind as the process ends.
-    for (name, size) in [("-INT", (200, 100)), ("-TERM", (200, 100)), ("-INT", (1500, 1500))] {
+    for (name, size) in
+        [("-INT", (200, 100)), ("-TERM", (200, 100)), ("-HUP", (200, 100)), ("-INT", (1500, 1500))]
+    {
         let (folder, mut child, lines) = training(size, ", checkpoints: \"run\"");
         signal(&child, name);
         let said: Vec<String> = lines.collect();
@@ -265,6 +284,24 @@ fn ctrl_c_ends_with_130_and_a_resumable_checkpoint() {
         assert!(said.last().unwrap().contains("--resume"), "{said:?}");
         assert_eq!(std::fs::read_dir(folder.path().join("run")).unwrap().count(), 1);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_nohup_has_it_ignore_stays_ignored() {
+    use std::io::{BufRead, BufReader, Write};
+    let (_keep, path) =
+        script("print(\"ready\")\ninput(\"\")\nfor i in 0..300000 { }\nprint(\"end\")\n");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spatia"));
+    command.args([Path::new("run"), &path]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = common::heeding(&mut command, false).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(lines.next().unwrap(), "ready");
+    signal(&child, "-HUP");
+    signal(&child, "-INT");
+    child.stdin.take().unwrap().write_all(b"go on\n").unwrap();
+    assert_eq!(lines.next().as_deref(), Some("end"));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[cfg(unix)]

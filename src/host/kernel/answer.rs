@@ -6,7 +6,7 @@ use super::message::{self, Message, failed};
 use super::{Kernel, info};
 use crate::host::Session;
 use crate::host::cell::Cell;
-use crate::host::complete::complete;
+use crate::host::complete::{byte_at, complete, point_at};
 use crate::host::inspect::{Detail, inspect};
 use crate::script::source::{self, Completeness};
 use crate::script::syntax;
@@ -52,7 +52,7 @@ fn shutdown(kernel: &Kernel, request: &Message) -> Value {
 fn completions(kernel: &Kernel, request: &Message) -> Value {
     let code = message::text(request, "code");
     let found = complete(&kernel.names.get(), code, cursor(request, code));
-    let (start, end) = (characters(code, found.start), characters(code, found.end));
+    let (start, end) = (point_at(code, found.start), point_at(code, found.end));
     let texts: Vec<&str> = found.matches.iter().map(|m| m.text.as_str()).collect();
     let typed: Vec<Value> = found
         .matches
@@ -117,12 +117,8 @@ fn no_debugger(request: &Message) -> Value {
     })
 }
 
-/// The byte of the cursor, which the protocol counts in characters.
+/// The byte of the cursor; the end where none is said.
 fn cursor(request: &Message, code: &str) -> usize {
-    let at = message::content(request)["cursor_pos"].as_u64().map_or(usize::MAX, |n| n as usize);
-    code.char_indices().nth(at).map_or(code.len(), |(byte, _)| byte)
-}
-
-fn characters(code: &str, byte: usize) -> usize {
-    code.char_indices().take_while(|(at, _)| *at < byte).count()
+    let point = message::content(request)["cursor_pos"].as_u64();
+    point.map_or(code.len(), |point| byte_at(code, point as usize))
 }

@@ -1,6 +1,5 @@
 //! The loops that serve the sockets: shell, control, heartbeat.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,8 +42,12 @@ pub async fn shell(kernel: Arc<Kernel>, mut from: RouterRecvConnection) {
             kernel.turn.queue();
             let cell = Waiting { request: Arc::new(request), come: Instant::now() };
             kernel.work.send(Work::Cell(cell)).ok();
+        } else if request.header.msg_type == "complete_request" {
+            // It looks into folders, and no cell waits for a disk that does not answer.
+            let kernel = kernel.clone();
+            tokio::spawn(async move { respond(&kernel, request, &kernel.shell).await });
         } else {
-            respond(&kernel, &request, &kernel.shell).await;
+            respond(&kernel, request, &kernel.shell).await;
         }
     }
 }
@@ -52,7 +55,7 @@ pub async fn shell(kernel: Arc<Kernel>, mut from: RouterRecvConnection) {
 /// What must not wait behind other requests: interrupts, shutdown.
 pub async fn control(kernel: Arc<Kernel>, mut from: RouterRecvConnection, to: Replies) {
     while let Some(request) = receive(&mut from, &kernel).await {
-        respond(&kernel, &request, &to).await;
+        respond(&kernel, request, &to).await;
     }
 }
 
@@ -89,18 +92,21 @@ async fn receive(from: &mut RouterRecvConnection, kernel: &Kernel) -> Option<Mes
 
 /// Answers under "busy" and "idle". A cell that runs goes on being busy, whatever a front end
 /// makes of the word "idle" in between.
-async fn respond(kernel: &Arc<Kernel>, request: &Message, to: &Replies) {
-    kernel.iopub.status("busy", Some(request));
+async fn respond(kernel: &Arc<Kernel>, request: Message, to: &Replies) {
+    let request = Arc::new(request);
+    kernel.iopub.status("busy", Some(&request));
     if request.header.msg_type == "interrupt_request" {
         kernel.turn.interrupt();
     }
+    let (answering, asked) = (kernel.clone(), request.clone());
+    let content = tokio::task::spawn_blocking(move || answer(&answering, &asked)).await;
     // One request that we cannot take must not end the channel.
-    let content = catch_unwind(AssertUnwindSafe(|| answer(kernel, request)))
-        .unwrap_or_else(|_| Some(failed("Panic", "Spatia itself failed to answer this")));
+    let content =
+        content.unwrap_or_else(|_| Some(failed("Panic", "Spatia itself failed to answer this")));
     if let Some(content) = content {
-        to.send(message::reply(request, content)).await;
+        to.send(message::reply(&request, content)).await;
     }
-    kernel.iopub.status("idle", Some(request));
+    kernel.iopub.status("idle", Some(&request));
     kernel.turn.with_running(|cell| kernel.iopub.status("busy", Some(cell)));
     if request.header.msg_type == "shutdown_request" {
         kernel.stop();

@@ -24,9 +24,15 @@ pub struct Stdin {
     side: Mutex<Side>,
 }
 
+/// What a user typed, and the id of the message that it answers, where the client says so.
+struct Answer {
+    to: Option<String>,
+    value: String,
+}
+
 struct Side {
     socket: RouterSendConnection,
-    answers: Receiver<String>,
+    answers: Receiver<Answer>,
     /// The cell that runs.
     parent: Option<Arc<Message>>,
 }
@@ -67,10 +73,13 @@ impl Stdin {
                 .found("one that does not (allow_stdin is false)")
                 .advice("Set the value in the cell instead, or run the notebook by hand"));
         };
-        // An answer to a question that was given up is none to this one.
+        // An answer to a question that was given up is none to this one. One that comes later says which
+        // question it is for, or at least which cell; some clients say neither.
         while side.answers.try_recv().is_ok() {}
         let content = json!({ "prompt": prompt, "password": secret });
         let question = message::to(parent, "input_request", content);
+        let ids = [&question.header.msg_id, &parent.header.msg_id];
+        let meant = |answer: &Answer| answer.to.as_ref().is_none_or(|id| ids.contains(&id));
         let begun = Instant::now();
         while let Err(e) = self.runtime.block_on(side.socket.send(question.clone())) {
             if begun.elapsed() > CONNECTS {
@@ -82,8 +91,8 @@ impl Stdin {
         loop {
             interrupt::check(doing)?;
             match side.answers.recv_timeout(LOOK) {
-                Ok(answer) => return Ok(answer),
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(answer) if meant(&answer) => return Ok(answer.value),
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Error::new(doing).found("the end of the connection"));
                 }
@@ -92,10 +101,11 @@ impl Stdin {
     }
 }
 
-fn hand_on(raw: RawMessage, answers: &Sender<String>, log: &Log) {
+fn hand_on(raw: RawMessage, answers: &Sender<Answer>, log: &Log) {
     match message::read(raw) {
         Ok(m) if m.header.msg_type == "input_reply" => {
-            answers.send(message::text(&m, "value").to_owned()).ok();
+            let to = m.parent_header.as_ref().map(|h| h.msg_id.clone()).filter(|id| !id.is_empty());
+            answers.send(Answer { to, value: message::text(&m, "value").to_owned() }).ok();
         }
         Ok(m) => log.line(format_args!("a {} on stdin is ignored", m.header.msg_type)),
         Err(e) => log.line(format_args!("a message on stdin is ignored: {e}")),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub use options::Options;
 
-use super::{Exit, Session, run::parameter_lines};
+use super::{Exit, Session, run::parameter_lines, signals};
 use crate::base::{Error, Result, files};
 use file::Notebook;
 use page::Page;
@@ -52,6 +52,7 @@ pub fn run(mut options: Options) -> Exit {
     let mut session = Session::new(page.clone());
     let parameters = Parameters::of(&notebook, &session);
     if options.call.iter().skip(1).any(|a| a == "--help" || a == "-h") {
+        signals::end_with_closed_pipes();
         print!("{}", help(&file, &parameters));
         return Exit::Success;
     }
@@ -76,7 +77,8 @@ pub fn run(mut options: Options) -> Exit {
     notebook.sign();
     let out = place(&file, options.output.as_deref());
     match out.and_then(|out| Runner::new(notebook, session, page, out, given, &options)) {
-        Ok(runner) => runner.run(),
+        // From the first cell to the last: between them the notebook is written.
+        Ok(runner) => signals::while_running(|| runner.run()),
         Err(e) => refuse(&e, Exit::Failure),
     }
 }

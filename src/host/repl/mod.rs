@@ -36,18 +36,16 @@ pub fn run() -> anyhow::Result<Exit> {
     }
 }
 
-/// Runs a cell and shows what it gave; Ctrl-C stops either.
+/// Runs a cell and shows what it gave.
 fn evaluate(session: &mut Session, console: &console::Terminal, text: &str) -> Said {
-    signals::while_running(|| {
-        console.begin();
-        let said = session.cell(text);
-        match &said.outcome {
-            Ok(Some(shown)) => console.show(shown),
-            Ok(None) => {}
-            Err(e) => eprintln!("{}", colour::error(&session.traceback(e))),
-        }
-        said
-    })
+    console.begin();
+    let said = session.cell(text);
+    match &said.outcome {
+        Ok(Some(shown)) => console.show(shown),
+        Ok(None) => {}
+        Err(e) => eprintln!("{}", colour::error(&session.traceback(e))),
+    }
+    said
 }
 
 struct Repl {
@@ -94,7 +92,7 @@ impl Repl {
         if let Some(offer) = self.session.journal().offer() {
             println!("{offer}");
         }
-        loop {
+        while !signals::stopped() {
             let text = match self.read() {
                 Ok(text) => text,
                 Err(ReadlineError::Interrupted) => continue,
@@ -110,14 +108,18 @@ impl Repl {
             if text.trim().is_empty() {
                 continue;
             }
-            self.history.keep(&mut self.editor, &text);
-            match evaluate(&mut self.session, &self.console, &text).effect {
+            // The history is on disk, which may take its time: Ctrl-C is meant for the cell already.
+            let said = signals::while_running(|| {
+                self.history.keep(&mut self.editor, &text);
+                evaluate(&mut self.session, &self.console, &text)
+            });
+            match said.effect {
                 Some(Effect::Quit(code)) => return Ok(Exit::Asked(code)),
                 Some(Effect::NextInput(text)) => self.next = text,
                 None => {}
             }
         }
-        Ok(Exit::Success)
+        Ok(if signals::stopped() { Exit::Interrupted } else { Exit::Success })
     }
 
     /// The next cell: typed ahead, or asked for.

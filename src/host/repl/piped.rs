@@ -4,7 +4,7 @@ use super::evaluate;
 use crate::base::Kind;
 use crate::host::cell::Cell;
 use crate::host::session::Effect;
-use crate::host::{Exit, Session, console, tty};
+use crate::host::{Exit, Session, console, signals, tty};
 use crate::script::source;
 
 /// Runs the cells one after the other, each as soon as it is whole, until one fails.
@@ -22,7 +22,7 @@ pub fn run(mut session: Session, console: &console::Terminal) -> Exit {
         let cell = std::mem::take(&mut text);
         let cell = cell.trim_end();
         if !cell.is_empty() {
-            let said = evaluate(&mut session, console, cell);
+            let said = signals::while_running(|| evaluate(&mut session, console, cell));
             if let Some(Effect::Quit(code)) = said.effect {
                 return Exit::Asked(code);
             }

@@ -29,6 +29,9 @@ impl Cells {
         Err(absent("running a cell of Rust"))
     }
 
+    /// Nothing to do.
+    pub fn restart(&mut self) {}
+
     /// # Errors
     /// Always.
     pub fn command(

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use super::exchange::Exchange;
 use super::process::Helper;
 use super::protocol::{Done, Trouble};
-use super::{HELPER, content, faults, helper, runtime};
+use super::{HELPER, RUNTIME_OF, content, faults, helper, runtime};
 use crate::base::{Error, Kind, Result, nearest, progress};
 use crate::script::{Bundle, Console, Failure, Interpreter, Place};
 
@@ -17,7 +17,8 @@ static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 /// What `main` calls before anything else: where this process was started as a helper, or as what
 /// runs the code of cells, this does not return.
 pub fn hook() {
-    if std::env::var_os("EVCXR_IS_RUNTIME").is_some() {
+    let parent = std::os::unix::process::parent_id().to_string();
+    if std::env::var(RUNTIME_OF).is_ok_and(|helper| helper == parent) {
         // The helper's end is the runtime's, whatever code runs in it.
         // SAFETY: sets what signal the system sends here, and an environment that only this thread
         // reads yet: evcxr asks for stacks, whose lines are those of its own code.
@@ -27,6 +28,10 @@ pub fn hook() {
         }
         // Without the watch cells run, and their panics are no errors.
         runtime::watch().ok();
+    } else {
+        // Code of a cell has started this program, which is what it always is.
+        // SAFETY: as above.
+        unsafe { std::env::remove_var("EVCXR_IS_RUNTIME") };
     }
     evcxr::runtime_hook();
     if std::env::args_os().nth(1).is_some_and(|a| a == HELPER) {
@@ -82,7 +87,8 @@ impl Options {
 #[derive(Default)]
 pub struct Cells {
     helper: Option<Helper>,
-    exchange: Option<Exchange>,
+    /// What `:env` has set, for every helper to come.
+    environment: BTreeMap<String, String>,
     /// The variables of the Rust cells and their types.
     variables: BTreeMap<String, String>,
     /// What the last cell that ended with its process took along.
@@ -128,11 +134,10 @@ impl Cells {
         interpreter.remember(name, &format!("%%rust {options}\n{code}"));
         let Options { given, returned } = Options::parse(options)?;
         if !given.is_empty() {
-            let exchange = self.exchange()?;
+            let exchange = Exchange::new()?;
             let handed = given.iter().map(|n| exchange.give(interpreter, n));
             let handed = handed.collect::<Result<Vec<_>>>()?;
-            let crates = self.helper()?.folder().to_owned();
-            let load = self.exchange()?.load(&crates, &handed)?;
+            let load = exchange.load(self.helper()?.folder(), &handed)?;
             let loaded = self.execute(console, &load);
             loaded.map_err(|t| self.failure(t, "", "", 1, "handing variables to a Rust cell"))?;
         }
@@ -152,8 +157,8 @@ impl Cells {
                 })?;
                 wanted.push((n.clone(), found.clone()));
             }
-            let crates = self.helper()?.folder().to_owned();
-            let (save, files) = self.exchange()?.save(&crates, &wanted)?;
+            let exchange = Exchange::new()?;
+            let (save, files) = exchange.save(self.helper()?.folder(), &wanted)?;
             if let Err(trouble) = self.execute(console, &save) {
                 return Err(self.untaken(trouble, &wanted));
             }
@@ -179,10 +184,43 @@ impl Cells {
             let error = Error::new("reading the level of optimisation").expected("0, 1, 2 or 3");
             return Err(error.found(format!("'{rest}'")).into());
         }
+        if name == "env" {
+            return self.set(console, rest);
+        }
         let line = format!(":{name} {rest}");
         let line = line.trim();
         let ran = self.execute(console, line);
         ran.map(shown).map_err(|t| self.failure(t, "", line, 1, "running a command of evcxr"))
+    }
+
+    /// `:env KEY=VALUE`. A helper that runs takes it for what it builds; the code of its cells is in a
+    /// process that was started before.
+    fn set(
+        &mut self,
+        console: &dyn Console,
+        pair: &str,
+    ) -> std::result::Result<Option<Bundle>, Failure> {
+        let split = pair.split_once('=').map(|(key, value)| (key.trim(), value.trim()));
+        let Some((key, value)) = split.filter(|(k, _)| !k.is_empty() && !pair.contains('\0'))
+        else {
+            let error = Error::new("setting a variable of the environment").expected("KEY=VALUE");
+            return Err(error.found(format!("'{pair}'")).into());
+        };
+        self.environment.insert(key.into(), value.into());
+        let mut said = format!("{key}={value}");
+        if self.helper.as_mut().is_some_and(Helper::alive) {
+            let ran = self.execute(console, &format!(":env {key}={value}"));
+            ran.map_err(|t| self.failure(t, "", "", 1, "setting a variable of the environment"))?;
+            said += " for what is compiled from now on. :restart rust gives it to the code of cells, too: \
+                     their variables and functions are lost with that";
+        }
+        Ok(Some(Bundle::text(said)))
+    }
+
+    /// Stops the helper and forgets all but what `:env` has set.
+    pub fn restart(&mut self) {
+        let environment = std::mem::take(&mut self.environment);
+        *self = Self { environment, ..Self::default() };
     }
 
     fn execute(&mut self, console: &dyn Console, code: &str) -> std::result::Result<Done, Trouble> {
@@ -230,18 +268,11 @@ impl Cells {
                 .found("another that uses its library")
         })?;
         self.helper = None;
-        let helper = Helper::start(program)?;
+        let helper = Helper::start(program, &self.environment)?;
         progress::note(
             "Rust cells: starting; the first one takes some seconds, and crates are built when first used",
         );
         Ok(self.helper.insert(helper))
-    }
-
-    fn exchange(&mut self) -> Result<&mut Exchange> {
-        if self.exchange.is_none() {
-            self.exchange = Some(Exchange::new()?);
-        }
-        self.exchange.as_mut().ok_or_else(|| Error::new("making a folder for variables"))
     }
 
     /// What went wrong in `code`, whose first line is line `first` of the cell called `name`.
@@ -307,8 +338,6 @@ fn shown(done: Done) -> Option<Bundle> {
     }
     if let Some(text) = contents.get_mut("text/plain") {
         text.truncate(text.trim_end_matches('\n').len());
-        // evcxr's own `:restart` is this one.
-        *text = text.replace(":restart command", ":restart rust");
     }
     (!contents.is_empty()).then(|| content::bundle(contents))
 }

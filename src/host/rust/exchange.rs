@@ -78,7 +78,8 @@ pub struct Handed {
     needs: Option<Crate>,
 }
 
-/// The folder through which a session's variables go; removed with the session.
+/// The folder through which variables go; removed once they are over, because whoever ends the
+/// process may leave no time for it, and a dataset is large.
 pub struct Exchange {
     folder: TempDir,
 }

@@ -17,9 +17,9 @@ use evcxr::{
 };
 
 use super::displays::Displays;
-use super::processes;
 use super::protocol::{Done, Event, Fault, Label, Request, Trouble};
 use super::runtime::{PANICKED, RETURNED};
+use super::{RUNTIME_OF, processes};
 
 /// How long the last lines of standard error may take to arrive behind the end of a cell.
 const LATE: Duration = Duration::from_millis(30);
@@ -35,6 +35,12 @@ static RUNTIME: OnceLock<Arc<Mutex<Child>>> = OnceLock::new();
 static TURN: AtomicU64 = AtomicU64::new(0);
 /// The last turn that was interrupted.
 static STOPPED: AtomicU64 = AtomicU64::new(0);
+/// The code has asked, and waits for the answer.
+static ASKING: AtomicBool = AtomicBool::new(false);
+
+/// What a question got, with the turn that it is for: a question that was interrupted gets an empty
+/// one, once nobody can take it for the user's.
+type Answer = (u64, String);
 
 /// Serves a session until it is gone.
 pub fn serve() -> ! {
@@ -53,7 +59,7 @@ fn serve_requests() -> anyhow::Result<()> {
     let Ok(mut code) = requests.recv() else { return Ok(()) };
     // evcxr calls this very program, which knows by the environment what it is then.
     let mut runtime = Command::new(std::env::current_exe()?);
-    runtime.env("LD_LIBRARY_PATH", libraries());
+    runtime.env("LD_LIBRARY_PATH", libraries()).env(RUNTIME_OF, std::process::id().to_string());
     let (context, outputs) =
         EvalContext::with_subprocess_command(runtime).map_err(|e| anyhow::anyhow!("{e}"))?;
     let mut context = CommandContext::with_eval_context(context);
@@ -96,7 +102,7 @@ fn libraries() -> OsString {
 }
 
 /// Takes requests from standard input, which no other process shall read; returns cells and answers.
-fn listen() -> anyhow::Result<(Receiver<String>, Receiver<String>)> {
+fn listen() -> anyhow::Result<(Receiver<String>, Receiver<Answer>)> {
     let input = std::fs::File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let nothing = std::fs::File::open("/dev/null")?;
     // SAFETY: both are open files of this process.
@@ -112,12 +118,16 @@ fn listen() -> anyhow::Result<(Receiver<String>, Receiver<String>)> {
                     cells.send(code).ok();
                 }
                 Ok(Request::Answer(text)) => {
-                    typed.send(text).ok();
+                    typed.send((TURN.load(Ordering::SeqCst), text)).ok();
                 }
                 Ok(Request::Interrupt) => {
                     // The next cell comes after this line: it has another turn.
                     let turn = TURN.load(Ordering::SeqCst);
-                    std::thread::spawn(move || interrupt(turn));
+                    let typed = typed.clone();
+                    std::thread::spawn(move || {
+                        interrupt(turn);
+                        typed.send((turn, String::new())).ok();
+                    });
                 }
                 // No other program writes here.
                 Err(_) => {}
@@ -141,7 +151,8 @@ fn interrupt(turn: u64) {
     while present() && running() == Some(runtime) {
         let mut builds = processes::descendants(std::process::id(), Some(runtime));
         builds.retain(|&pid| !processes::is_this_program(pid));
-        if builds.is_empty() && !processes::waits_for_input(runtime) && present() {
+        let runs = ASKING.load(Ordering::SeqCst) || !processes::waits_for_input(runtime);
+        if builds.is_empty() && runs && present() {
             let started = processes::descendants(runtime, None);
             processes::end(runtime);
             return started.into_iter().for_each(processes::end);
@@ -233,7 +244,7 @@ fn run(
     context: &mut CommandContext,
     outputs: &EvalContextOutputs,
     code: &str,
-    answers: &Receiver<String>,
+    answers: &Receiver<Answer>,
 ) -> Event {
     let (heard, ended) = (Heard::default(), AtomicBool::new(false));
     let start = Instant::now();
@@ -241,8 +252,12 @@ fn run(
         scope.spawn(|| forward(outputs, &heard, &ended));
         let mut callbacks = EvalCallbacks {
             input_reader: &|asked| {
+                ASKING.store(true, Ordering::SeqCst);
                 send(&Event::Ask { prompt: asked.prompt, secret: asked.is_password });
-                answers.recv().unwrap_or_default()
+                let turn = TURN.load(Ordering::SeqCst);
+                let answer = answers.iter().find(|(of, _)| *of == turn);
+                ASKING.store(false, Ordering::SeqCst);
+                answer.map(|(_, text)| text).unwrap_or_default()
             },
         };
         let result = context.execute_with_callbacks(code, &mut callbacks);

@@ -38,28 +38,7 @@ pub use cells::{Cells, hook, use_program};
 #[cfg(feature = "rust-cells")]
 const HELPER: &str = "rust-helper";
 
-/// The commands that are evcxr's and not the session's own.
-pub const COMMANDS: [&str; 22] = [
-    "allow_static_linking",
-    "build_env",
-    "cache",
-    "clear_cache",
-    "codegen_backend",
-    "dep",
-    "efmt",
-    "env",
-    "explain",
-    "fmt",
-    "internal_debug",
-    "last_compile_dir",
-    "last_error_json",
-    "linker",
-    "load_config",
-    "offline",
-    "opt",
-    "preserve_vars_on_panic",
-    "sccache",
-    "show_deps",
-    "time_passes",
-    "toolchain",
-];
+/// The variable of the environment that tells a runtime whose child it is: what evcxr tells it, every
+/// program that its code starts is told too, and some of them are Spatia.
+#[cfg(feature = "rust-cells")]
+const RUNTIME_OF: &str = "SPATIA_RUNTIME_OF";

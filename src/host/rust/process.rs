@@ -1,11 +1,12 @@
 //! The session's end of the helper: it is started with the first cell, and ended by a cell that
 //! cannot be stopped otherwise.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Output as Said, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -26,16 +27,16 @@ pub struct Helper {
     events: Receiver<Event>,
     /// A cell was interrupted and has not ended yet.
     stopping: bool,
-    /// Held while the helper lives, so that no other session builds in its folder.
-    _folder: Folder,
+    /// Held while the helper lives, so that no other session builds in it.
+    folder: Folder,
 }
 
 impl Helper {
-    /// Starts `program` as the helper.
+    /// Starts `program` as the helper, with these variables in its environment.
     ///
     /// # Errors
     /// No cargo, no folder to build in, no process.
-    pub fn start(program: &Path) -> Result<Self> {
+    pub fn start(program: &Path, environment: &BTreeMap<String, String>) -> Result<Self> {
         let doing = "starting the helper for Rust cells";
         needs_rust()?;
         let folder = Folder::take()?;
@@ -45,6 +46,7 @@ impl Helper {
         if std::env::var_os("EVCXR_TMPDIR").is_none() {
             command.env("EVCXR_TMPDIR", &folder.path);
         }
+        command.envs(environment);
         let mut child = command.spawn().map_err(|e| Error::io(doing, e))?;
         let lost = || Error::new(doing).found("a process without its pipes");
         let requests = child.stdin.take().ok_or_else(lost)?;
@@ -64,13 +66,13 @@ impl Helper {
                 _ => Event::Stderr(line + "\n"),
             })
         });
-        Ok(Self { child, requests, events, stopping: false, _folder: folder })
+        Ok(Self { child, requests, events, stopping: false, folder })
     }
 
     /// Where crates of ours may lie for its cells: the same place in every session, so that they
     /// are built once.
     pub fn folder(&self) -> &Path {
-        &self._folder.path
+        &self.folder.path
     }
 
     /// Compiles and runs code; what it says goes to `console` while it runs.
@@ -80,17 +82,24 @@ impl Helper {
         }
         let sent = self.send(&Request::Run(code.into()));
         let mut stopping: Option<Instant> = None;
+        // Why the code's question has no answer. Whatever stood for one, the code would act on it.
+        let mut unanswered: Option<Error> = None;
+        let stopped = |unanswered: &mut Option<Error>, lost| match unanswered.take() {
+            Some(e) if !e.is_interrupt() && lost => Trouble::Lost(e.to_string()),
+            Some(e) if !e.is_interrupt() => Trouble::Other(e.to_string()),
+            _ => Trouble::Interrupted { lost },
+        };
         loop {
             if sent.is_err() {
                 break Err(self.lost());
             }
-            if interrupt::requested() && stopping.is_none() {
+            if (interrupt::requested() || unanswered.is_some()) && stopping.is_none() {
                 stopping = Some(Instant::now());
                 self.send(&Request::Interrupt).ok();
             }
             if stopping.is_some_and(|since| since.elapsed() > PATIENCE) {
                 self.stopping = true;
-                break Err(Trouble::Interrupted { lost: false });
+                break Err(stopped(&mut unanswered, false));
             }
             match self.events.recv_timeout(LOOK) {
                 Ok(Event::Stdout(text)) => console.output(Output::Stdout(text)),
@@ -101,20 +110,20 @@ impl Helper {
                     update: false,
                 }),
                 Ok(Event::Note(text)) => progress::note(text),
-                Ok(Event::Ask { prompt, secret }) => {
-                    // Nobody to answer: the code gets an empty line, as from evcxr itself.
-                    let answer = console.input(&prompt, secret).unwrap_or_default();
-                    self.send(&Request::Answer(answer)).ok();
-                }
+                Ok(Event::Ask { .. }) if stopping.is_some() => {}
+                Ok(Event::Ask { prompt, secret }) => match console.input(&prompt, secret) {
+                    Ok(answer) => drop(self.send(&Request::Answer(answer))),
+                    Err(e) => unanswered = Some(e),
+                },
                 Ok(Event::Done(done)) => break Ok(done),
                 Ok(Event::Failed(trouble)) if stopping.is_some() => {
                     let lost = matches!(trouble, Trouble::Lost(_) | Trouble::Start(_));
-                    break Err(Trouble::Interrupted { lost });
+                    break Err(stopped(&mut unanswered, lost));
                 }
                 Ok(Event::Failed(trouble)) => break Err(trouble),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) if stopping.is_some() => {
-                    break Err(Trouble::Interrupted { lost: true });
+                    break Err(stopped(&mut unanswered, true));
                 }
                 Err(RecvTimeoutError::Disconnected) => break Err(self.lost()),
             }
@@ -129,10 +138,6 @@ impl Helper {
                 Ok(Event::Done(_)) => false,
                 Ok(Event::Failed(trouble)) => {
                     matches!(trouble, Trouble::Lost(_) | Trouble::Start(_))
-                }
-                Ok(Event::Ask { .. }) => {
-                    self.send(&Request::Answer(String::new())).ok();
-                    continue;
                 }
                 Err(RecvTimeoutError::Timeout) if interrupt::requested() => {
                     self.end();
@@ -197,9 +202,10 @@ fn read(from: impl Read, to: &Sender<Event>, event: impl Fn(String) -> Event) {
 /// Refuses where cells cannot be compiled: a tool is not there, or it is rustup's and has no
 /// toolchain behind it.
 fn needs_rust() -> Result<()> {
-    let tools = ["cargo", "rustc", "cc"];
-    let complaints: Vec<String> = tools.into_iter().filter_map(complaint).collect();
-    interrupt::check("starting the helper for Rust cells")?;
+    let mut complaints = Vec::new();
+    for tool in ["cargo", "rustc", "cc"] {
+        complaints.extend(complaint(tool)?);
+    }
     if complaints.is_empty() {
         return Ok(());
     }
@@ -210,18 +216,41 @@ fn needs_rust() -> Result<()> {
 }
 
 /// What is wrong with a tool.
-fn complaint(tool: &str) -> Option<String> {
-    // In a group of its own, which Ctrl-C does not reach.
-    let mut asked = Command::new(tool);
-    asked.arg("--version").stdin(Stdio::null()).process_group(0);
-    let said = match asked.output() {
-        Ok(out) if out.status.success() => return None,
+fn complaint(tool: &str) -> Result<Option<String>> {
+    let said = match version(tool)? {
+        Ok(out) if out.status.success() => return Ok(None),
         Ok(out) => String::from_utf8_lossy(&out.stderr).into_owned(),
-        Err(e) if e.kind() == ErrorKind::NotFound => return Some(format!("no {tool}")),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Some(format!("no {tool}"))),
         Err(e) => e.to_string(),
     };
     let first = said.lines().find(|l| !l.trim().is_empty()).unwrap_or("nothing");
-    Some(format!("a {tool} that fails: \"{}\"", first.trim().trim_start_matches("error: ")))
+    let first = first.trim().trim_start_matches("error: ");
+    Ok(Some(format!("a {tool} that fails: \"{first}\"")))
+}
+
+/// What a tool says to `--version`. rustup's may take minutes to get a toolchain first, and ends with
+/// an interrupt.
+fn version(tool: &str) -> Result<std::io::Result<Said>> {
+    let mut asked = Command::new(tool);
+    // In a group of its own, which Ctrl-C does not reach.
+    asked.arg("--version").process_group(0);
+    asked.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = match asked.spawn() {
+        Ok(child) => child,
+        Err(e) => return Ok(Err(e)),
+    };
+    let (group, (said, heard)) = (child.id(), mpsc::channel());
+    std::thread::spawn(move || said.send(child.wait_with_output()).ok());
+    loop {
+        match heard.recv_timeout(LOOK) {
+            Ok(out) => return Ok(out),
+            Err(_) if interrupt::requested() => {
+                processes::end_group(group);
+                return Err(Error::interrupted("starting the helper for Rust cells"));
+            }
+            Err(_) => {}
+        }
+    }
 }
 
 fn advice(complaints: &[String]) -> String {
@@ -280,15 +309,18 @@ impl Folder {
     }
 }
 
-/// Removes what earlier sessions' cells were compiled to; what crates were, stays.
+/// Removes what earlier sessions' cells were compiled to, and what rustc has kept to compile them
+/// faster: it trusts what a compiler that was ended has left there. What crates were, stays.
 fn forget_cells(folder: &Path) {
-    let Ok(targets) = fs::read_dir(folder.join("target")) else { return };
-    for target in targets.filter_map(std::result::Result::ok) {
-        let Ok(files) = fs::read_dir(target.path().join("debug")) else { continue };
-        for file in files.filter_map(std::result::Result::ok) {
-            if file.file_name().to_string_lossy().starts_with("libcode_") {
-                fs::remove_file(file.path()).ok();
-            }
-        }
+    let within = |folder: PathBuf, name: &'static str| {
+        let entries =
+            fs::read_dir(folder).into_iter().flatten().filter_map(std::result::Result::ok);
+        entries.filter(move |e| e.file_name().to_string_lossy().starts_with(name)).map(|e| e.path())
+    };
+    for target in within(folder.join("target"), "") {
+        let debug = target.join("debug");
+        within(debug.clone(), "libcode_").for_each(|file| drop(fs::remove_file(file)));
+        let kept = within(debug.join("incremental"), "ctx-");
+        kept.for_each(|folder| drop(fs::remove_dir_all(folder)));
     }
 }

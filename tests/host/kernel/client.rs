@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use jupyter_protocol::{ConnectionInfo, JupyterMessage, Transport, UnknownMessage};
+use jupyter_protocol::{ConnectionInfo, Header, JupyterMessage, Transport, UnknownMessage};
 use jupyter_zmq_client::{
     ClientControlConnection, ClientIoPubConnection, ClientShellConnection, ClientStdinConnection,
     RawMessage, create_client_control_connection, create_client_iopub_connection,
@@ -37,6 +37,7 @@ pub struct Client {
 
 #[derive(Debug)]
 struct Received {
+    id: String,
     kind: String,
     parent: String,
     content: Value,
@@ -162,7 +163,7 @@ impl Client {
     pub async fn finish(&mut self, id: &str) -> Ran {
         let mut said = Vec::new();
         loop {
-            let Received { kind, parent, content } = match self.said.pop_front() {
+            let Received { kind, parent, content, .. } = match self.said.pop_front() {
                 Some(earlier) => earlier,
                 None => receive(&mut self.iopub).await,
             };
@@ -258,6 +259,18 @@ impl Client {
         self.stdin.send(message("input_reply", json!({ "value": text }))).await.unwrap();
     }
 
+    /// The id of the question that is to be answered.
+    pub fn asked(&self) -> String {
+        self.asked.as_ref().unwrap().id.clone()
+    }
+
+    /// Answers one question and no other.
+    pub async fn answer_to(&mut self, id: &str, text: &str) {
+        let mut answer = message("input_reply", json!({ "value": text }));
+        answer.parent_header = Some(Header { msg_id: id.into(), ..answer.header.clone() });
+        self.stdin.send(answer).await.unwrap();
+    }
+
     /// Sends what is no message, or not one of ours.
     pub async fn junk(&mut self) {
         let frames: [&[&str]; 4] = [
@@ -318,5 +331,6 @@ async fn receive<S: SocketRecv>(from: &mut jupyter_zmq_client::Connection<S>) ->
     let part = |i: usize| serde_json::from_slice::<Value>(&raw.jparts[i]).unwrap();
     let (header, parent) = (part(0), part(1));
     let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-    Received { kind: text(&header["msg_type"]), parent: text(&parent["msg_id"]), content: part(3) }
+    let (id, kind) = (text(&header["msg_id"]), text(&header["msg_type"]));
+    Received { id, kind, parent: text(&parent["msg_id"]), content: part(3) }
 }
