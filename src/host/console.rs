@@ -11,7 +11,7 @@ use rustyline::history::MemHistory;
 use rustyline::{Config, Editor};
 
 use super::{Exit, picture, signals, terminal, tty};
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, interrupt};
 use crate::script::{Bundle, Console, Output};
 
 /// Speaks on the process's own streams.
@@ -103,7 +103,7 @@ impl Console for Terminal {
                 .found("the end of the input")
                 .advice(missing)),
             Ok(Some(line)) => Ok(line.trim_end_matches(['\r', '\n']).to_owned()),
-            Err(e) => Err(Error::io(doing, e)),
+            Err(e) => interrupt::check(doing).and(Err(Error::io(doing, e))),
         }
     }
 }

@@ -214,8 +214,22 @@ struct Piped {
 
 struct Input;
 
+impl Input {
+    /// Whether there is something to read, or the end, within so many milliseconds.
+    fn is_ready(milliseconds: i32) -> bool {
+        let mut ready = libc::pollfd { fd: libc::STDIN_FILENO, events: libc::POLLIN, revents: 0 };
+        // SAFETY: one entry, as the call is told.
+        unsafe { libc::poll(&mut ready, 1, milliseconds) > 0 }
+    }
+}
+
 impl Read for Input {
     fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+        while !Self::is_ready(100) {
+            if interrupt::requested() {
+                return Err(std::io::Error::other("interrupted"));
+            }
+        }
         // SAFETY: the pointer and the length are those of the slice.
         let n = unsafe { libc::read(libc::STDIN_FILENO, room.as_mut_ptr().cast(), room.len()) };
         usize::try_from(n).map_err(|_| std::io::Error::last_os_error())
@@ -237,7 +251,7 @@ fn piped<T>(read: impl FnOnce(&mut Piped) -> T) -> T {
 }
 
 /// A line of piped input with its end; `None` where the input has ended. What is no UTF-8 is
-/// replaced.
+/// replaced. An interrupt is an error.
 pub fn read_line() -> std::io::Result<Option<String>> {
     piped(|piped| {
         let line = piped.seen.take().map_or_else(|| piped.line(), Ok)?;
@@ -248,13 +262,8 @@ pub fn read_line() -> std::io::Result<Option<String>> {
 /// The line after that, if it begins without waiting; it stays to be read.
 pub fn next_line() -> Option<String> {
     piped(|piped| {
-        if piped.seen.is_none() && piped.input.buffer().is_empty() {
-            let mut ready =
-                libc::pollfd { fd: libc::STDIN_FILENO, events: libc::POLLIN, revents: 0 };
-            // SAFETY: one entry, as the call is told.
-            if unsafe { libc::poll(&mut ready, 1, 0) } < 1 {
-                return None;
-            }
+        if piped.seen.is_none() && piped.input.buffer().is_empty() && !Input::is_ready(0) {
+            return None;
         }
         // Its end may be in what the other side writes next.
         let line = piped.seen.take().map_or_else(|| piped.line(), Ok).ok()?;

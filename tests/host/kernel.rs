@@ -169,7 +169,7 @@ fn the_kernel_answers_while_a_cell_runs() {
         assert_eq!(k.shell("inspect_request", asked).await["status"], "ok");
         let asked = json!({ "code": "let x = [" });
         assert_eq!(k.shell("is_complete_request", asked).await["status"], "incomplete");
-        // As deep as the language goes, and deeper.
+        // As deep as the language goes, and deeper: on a thread that has less of a stack than cells have.
         for (open, close) in [("(", ")"), ("[", "]"), ("{", "}"), ("if true {", "}"), ("-", "")] {
             for depth in [120, 255, 5000] {
                 let code = format!("{}1{}", open.repeat(depth), close.repeat(depth));

@@ -288,6 +288,22 @@ fn ctrl_c_ends_with_130_and_a_resumable_checkpoint() {
 
 #[cfg(unix)]
 #[test]
+fn ctrl_c_ends_a_script_that_waits_for_a_line() {
+    let (_keep, path) = script("print(\"ready\")\ninput(\"\")\n");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spatia"));
+    command.args([Path::new("run"), &path]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = common::heeding(&mut command, true).spawn().unwrap();
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut ready).unwrap();
+    signal(&child, "-INT");
+    // `wait` would close the pipe first.
+    let open = child.stdin.take();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    drop(open);
+}
+
+#[cfg(unix)]
+#[test]
 fn what_nohup_has_it_ignore_stays_ignored() {
     use std::io::{BufRead, BufReader, Write};
     let (_keep, path) =

@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Handle, Runtime};
 
 use self::channels::Replies;
 use self::connection::Sockets;
@@ -48,9 +48,6 @@ use crate::script::{Console, Output};
 
 /// How long a cell may take to stop when the kernel is told to end.
 const GRACE: Duration = Duration::from_secs(3);
-
-/// As much as the main thread has.
-const STACK: usize = 8 << 20;
 
 /// What the last replies need to get out of the process.
 const FAREWELL: Duration = Duration::from_millis(50);
@@ -91,9 +88,7 @@ pub fn run(file: &Path) -> Exit {
 fn serve(file: &Path) -> Result<Infallible> {
     let info = connection::read(file)?;
     let starting = |e| Error::io("starting the kernel", e);
-    // Code is parsed there too, as deeply nested as where it runs.
-    let runtime = Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build();
-    let runtime = runtime.map_err(starting)?;
+    let runtime = Runtime::new().map_err(starting)?;
     let session_id = uuid::Uuid::new_v4().to_string();
     let sockets = runtime.block_on(Sockets::bind(&info, &session_id))?;
     let captured = capture::begin().map_err(starting)?;

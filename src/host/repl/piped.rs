@@ -33,7 +33,7 @@ pub fn run(mut session: Session, console: &console::Terminal) -> Exit {
             }
         }
         if ended {
-            return Exit::Success;
+            return if signals::stopped() { Exit::Interrupted } else { Exit::Success };
         }
     }
 }
