@@ -424,7 +424,7 @@ mod apart {
         let graph = gvae::prepare(&mut ds, &DataConfig::default(), None).unwrap();
         let options = |epochs: u64, folder: &Path, resume: bool| {
             let training =
-                TrainConfig { epochs, kl_annealing_end: 1, save_interval: 3, ..Default::default() };
+                TrainConfig { epochs, kl_annealing_end: 1, save_interval: 2, ..Default::default() };
             let folder = Some(folder.to_owned());
             Fit { training, resume: folder.clone().filter(|_| resume), checkpoints: folder }
         };
@@ -432,8 +432,8 @@ mod apart {
         let bytes = |path: &Path| std::fs::read(path).unwrap();
         let earlier = tempfile::tempdir().unwrap();
         let mut whole = model(&ds);
-        train(&mut whole, &options(5, earlier.path(), false)).unwrap();
-        let names = [3, 5].map(|epoch| format!("checkpoint_epoch_{epoch:04}.safetensors"));
+        train(&mut whole, &options(3, earlier.path(), false)).unwrap();
+        let names = [2, 3].map(|epoch| format!("checkpoint_epoch_{epoch:04}.safetensors"));
         stop_everywhere(
             "training with checkpoints",
             || {
@@ -443,7 +443,7 @@ mod apart {
                 }
                 let mut model = model(&ds);
                 begin();
-                let said = train(&mut model, &options(5, folder.path(), false));
+                let said = train(&mut model, &options(3, folder.path(), false));
                 ((folder, model.epoch), said)
             },
             |(folder, epoch)| {
@@ -453,7 +453,7 @@ mod apart {
                     assert!(bytes(&kept.join(name)) == bytes(&earlier.path().join(name)), "{name}");
                 }
                 let mut resumed = model(&ds);
-                train(&mut resumed, &options(5, folder.path(), *epoch > 0)).unwrap();
+                train(&mut resumed, &options(3, folder.path(), *epoch > 0)).unwrap();
                 assert_eq!(resumed.epoch, whole.epoch);
                 assert!(weights(&resumed) == weights(&whole), "stopped after epoch {epoch}");
             },

@@ -77,7 +77,9 @@ fn a_function_changes_an_object_behind_a_variable() {
 fn arrays_of_uns_keep_their_shape() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.h5ad");
-    let mut ds = sim::tissue(&TissueConfig { spots: 30, genes: 10, ..Default::default() }).unwrap();
+    let mut ds =
+        sim::tissue(&TissueConfig { spots: 30, genes: 10, domains: 2, ..Default::default() })
+            .unwrap();
     for (name, value) in [
         ("ratio", Uns::Singles(arr1(&[0.5, 0.25]).into_dyn())),
         ("affine", Uns::Floats(arr2(&[[1.0, 2.0], [3.0, 4.0]]).into_dyn())),
