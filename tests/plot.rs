@@ -525,15 +525,17 @@ fn curve_texts(x: &[f64], name: &str, y: &[f64]) -> Vec<String> {
 
 #[test]
 fn there_are_no_ticks_between_epochs() {
-    let ticks = |x: &[f64]| {
-        let all = curve_texts(x, "nll", &vec![1.0; x.len()]);
+    let ticks = |x: &[f64], most: usize| {
+        let all = curve_texts(x, "nll", &vec![0.5; x.len()]);
         let end = all.iter().position(|t| t == "epoch").unwrap();
-        let start = end - all[..end].iter().rev().take_while(|t| !t.contains("00")).count();
-        all[start..end].to_vec()
+        all[end - most..end].join(" ")
     };
-    assert_eq!(ticks(&[1.0, 2.0, 3.0]), ["1", "2", "3"]);
-    assert_eq!(ticks(&[1.0]), ["1"]);
-    assert_eq!(ticks(&[1.0, 1.5, 2.0])[..2], ["1.0", "1.1"]);
+    assert_eq!(ticks(&[1.0, 2.0, 3.0], 3), "1 2 3");
+    assert_eq!(ticks(&[1.0, 2.0], 2), "1 2");
+    assert_eq!(ticks(&[1.0], 1), "1");
+    assert_eq!(ticks(&[0.0, 7.0], 8), "0 1 2 3 4 5 6 7");
+    assert_eq!(ticks(&[0.0, 100.0], 6), "0 20 40 60 80 100");
+    assert_eq!(ticks(&[1.0, 1.5, 2.0], 6), "1.0 1.2 1.4 1.6 1.8 2.0");
 }
 
 #[test]
@@ -542,7 +544,7 @@ fn a_logarithmic_axis_takes_the_least_and_the_largest_numbers() {
     assert!(all.iter().any(|t| t == "p, log scale"), "{all:?}");
     assert!(all.iter().filter(|t| t.contains("e-")).count() >= 3 && all.len() < 20, "{all:?}");
     let wide = curve_texts(&[1.0, 2.0], "p", &[f64::MIN_POSITIVE, f64::MAX]);
-    assert!(wide.iter().any(|t| t == "1"), "{wide:?}");
+    assert!(wide.iter().filter(|t| t.contains('e')).count() >= 4, "{wide:?}");
 }
 
 #[test]

@@ -97,8 +97,7 @@ pub fn scene(title: &str, chart: &Chart) -> Scene {
     };
     let px = |v: f64| left + (v - x0) / (x1 - x0) * (right - left);
     // No ticks between epochs.
-    let most = if chart.counts() { 8.min((x1 - x0) as usize) } else { 8 };
-    let x_ticks = scale::ticks(x0, x1, most);
+    let x_ticks = if chart.counts() { scale::whole_ticks } else { scale::ticks }(x0, x1, 8);
 
     for (i, (panel, axis)) in chart.panels.iter().zip(&axes).enumerate() {
         heading(&mut marks, (left, top, right), panel);

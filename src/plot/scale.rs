@@ -2,6 +2,15 @@
 
 /// Ticks at round numbers inside `low..=high`, about `wanted` of them.
 pub fn ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
+    stepped(low, high, wanted, 0.0)
+}
+
+/// The same at whole numbers only.
+pub fn whole_ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
+    stepped(low, high, wanted, 1.0)
+}
+
+fn stepped(low: f64, high: f64, wanted: usize, least: f64) -> Vec<f64> {
     let span = high - low;
     if !(span.is_finite() && span > 0.0) {
         return vec![low];
@@ -11,7 +20,7 @@ pub fn ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
     // Of the two round steps that could do, the one that comes closest, the finer of equals.
     let off = |step: f64| (ends(step).1 - ends(step).0 + 1).abs_diff(wanted as i64);
     let next = round_up(smallest * 1.5);
-    let step = if off(next) < off(smallest) { next } else { smallest };
+    let step = if off(next) < off(smallest) { next } else { smallest }.max(least);
     let (first, last) = ends(step);
     (first..=last).map(|i| i as f64 * step).collect()
 }

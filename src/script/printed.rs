@@ -6,9 +6,14 @@ use rhai::{Array, Dynamic, Engine, Map};
 use super::shown::{in_a_line, in_lines};
 
 pub(super) fn install(engine: &mut Engine) {
-    engine.register_fn("to_string", |array: &mut Array| in_a_line(&Dynamic::from(array.clone())));
-    engine.register_fn("to_string", |map: &mut Map| in_a_line(&Dynamic::from(map.clone())));
-    engine.register_fn("to_debug", |array: &mut Array| in_lines(&Dynamic::from(array.clone())));
-    engine.register_fn("to_debug", |map: &mut Map| in_lines(&Dynamic::from(map.clone())));
-    engine.register_fn("to_debug", |c: char| format!("{c:?}"));
+    // Rhai has each by two names.
+    for name in ["print", "to_string"] {
+        engine.register_fn(name, |array: &mut Array| in_a_line(&Dynamic::from(array.clone())));
+        engine.register_fn(name, |map: &mut Map| in_a_line(&Dynamic::from(map.clone())));
+    }
+    for name in ["debug", "to_debug"] {
+        engine.register_fn(name, |array: &mut Array| in_lines(&Dynamic::from(array.clone())));
+        engine.register_fn(name, |map: &mut Map| in_lines(&Dynamic::from(map.clone())));
+        engine.register_fn(name, |c: char| format!("{c:?}"));
+    }
 }

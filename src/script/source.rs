@@ -57,7 +57,8 @@ fn pass(text: &str) -> (String, Option<Doubt>) {
             copied = last.end;
         }
         if let Some(frame) = stack.last_mut() {
-            let found = frame.doubt(token, ended.is_some());
+            let begins = ended.is_some() || before.is_some_and(|b| b.text == ";");
+            let found = frame.doubt(token, begins, ended.is_some());
             doubt = doubt.or(found);
         }
         follow(&mut stack, token);
@@ -152,7 +153,7 @@ struct Frame {
     keyword: Keyword,
     /// The block of a `do` has just closed: `while` belongs to it.
     after_do: bool,
-    /// The column where the statement began that is being read.
+    /// The column where the statements of this line, or the one that goes on over it, begin.
     column: Option<usize>,
     /// Line and column of the `-` or `+` that it began with, on a line that had no `;` before it.
     sign: Option<(usize, usize)>,
@@ -164,8 +165,9 @@ impl Frame {
         Self { context, header: false, keyword, after_do: false, column: None, sign: None }
     }
 
-    /// Follows the statements of a block; `ended` says that a line's end closes one before `next`.
-    fn doubt(&mut self, next: &Token<'_>, ended: bool) -> Option<Doubt> {
+    /// Follows the statements of a block: whether `next` begins one on a line of its own, and
+    /// whether it does so because a line's end has closed the one before.
+    fn doubt(&mut self, next: &Token<'_>, begins: bool, ended: bool) -> Option<Doubt> {
         if self.context != Context::Block || next.kind == Kind::Close {
             return None;
         }
@@ -177,10 +179,7 @@ impl Frame {
                       line before, write a space behind the sign, or the sign at that line's end"
                 .into(),
         });
-        let began = self.column.take_if(|_| is_over);
-        if next.text == ";" {
-            return without_effect;
-        }
+        let began = self.column.take_if(|_| begins);
         self.column.get_or_insert(next.column);
         let is_sign = matches!(next.text, "-" | "+");
         if !ended || !is_sign && !matches!(next.text, "(" | "[") {

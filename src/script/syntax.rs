@@ -37,9 +37,9 @@ pub(super) fn compile(
 ) -> Result<AST, ParseError> {
     underscores.replace(source::underscores(text));
     let mut program = source::complete(text);
-    // A comment to Rhai, and as wide: what is on the line names a script's interpreter.
+    // The line that names a script's interpreter is none of it.
     if program.starts_with("#!") {
-        program.replace_range(..2, "//");
+        program.replace_range(..program.find('\n').unwrap_or(program.len()), "");
     }
     // To Rhai, `2.` is a number only in front of something.
     if program.ends_with('.') {

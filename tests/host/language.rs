@@ -214,6 +214,10 @@ fn values_are_written_as_code_would_write_them() {
     assert!(long.contains("… 900 more"), "{long}");
     shown(&mut s, "print(a)");
     assert!(console.stdout().ends_with("998, 999]\n"));
+    shown(&mut s, "print([1, ds])");
+    let objects = console.stdout();
+    let line = objects.trim_end().lines().last().unwrap();
+    assert!(line.starts_with("[1, Dataset 40 spots") && line.ends_with(']'), "{objects}");
 }
 
 #[test]

@@ -108,6 +108,7 @@ fn a_line_that_rhai_would_take_to_the_one_before_is_refused_where_that_could_be_
         ("let a = 1\nlet d = a\n    -a\nd", 3, 5, "begins with - is a statement of its own"),
         ("let a = 1\nlet d = a\n    -a", 3, 5, "at that line's end"),
         ("let a = [1]\nlet d = a\n  [0];\nd", 3, 3, "begins with ["),
+        ("let a = [1]; let d = a\n  [0]", 2, 3, "begins with ["),
         ("fn f(x) { x }\nlet d = Fn(\"f\")\n  (1)", 3, 3, "begins with ("),
         ("let a = 1\nlet d = a\n-a\nd", 3, 1, "no effect"),
         ("let a = 1\nlet d = a\n+a;", 3, 1, "write a space behind the sign"),

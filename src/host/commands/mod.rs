@@ -134,14 +134,14 @@ pub const COMMANDS: &[Command] = &[
     entry("explain", "", "What rustc says of the last error of a Rust cell", rust),
     entry("last_compile_dir", "", "Where the last Rust cell was compiled", rust),
     entry("last_error_json", "", "The last error of a Rust cell, as rustc wrote it", rust),
-    entry("load_config", "[--quiet]", "Reads evcxr's configuration again, for Rust cells", rust),
-    entry(
+    lasting("load_config", "[--quiet]", "Reads evcxr's configuration again, for Rust cells", rust),
+    lasting(
         "allow_static_linking",
         "0|1",
         "Whether crates of Rust cells are linked statically",
         rust,
     ),
-    entry("codegen_backend", "[NAME]", "What generates code of Rust cells; needs nightly", rust),
+    lasting("codegen_backend", "[NAME]", "What generates code of Rust cells; needs nightly", rust),
     entry("time_passes", "", "Says what rustc spends its time on; needs nightly", rust),
     entry("internal_debug", "", "Shows how evcxr works on Rust cells", rust),
 ];

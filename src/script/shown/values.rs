@@ -112,6 +112,7 @@ fn text(value: &Dynamic, indent: usize, room: &Room) -> String {
 fn leaf(value: &Dynamic, room: &Room) -> String {
     match object(value) {
         Some(object) => cut(object.to_string().lines().next().unwrap_or_default(), room.width),
+        None if value.is_fnptr() => value.to_string(),
         None => format!("{value:?}"),
     }
 }
