@@ -87,8 +87,13 @@ class Crash(unittest.TestCase):
         self.survives("memory limit, in libtorch", self.limited(),
                       MODEL + "models::gvae(ds, #{ hidden_dim: 30000, device: \"cpu\" })", "memory")
 
+    def test_memory_beyond_the_process_limit_that_is_known_before(self):
+        self.survives("memory limit, work that says what it takes", self.limited(),
+                      "sim::tissue(#{ spots: 5000, genes: 4000 })", "limits of the process")
+
     def test_memory_beyond_the_process_limit_in_rust(self):
-        self.dies("memory limit, in native code", self.limited(), None, "sim::tissue(#{ spots: 5000, genes: 4000 })")
+        self.dies("memory limit, in native code", self.limited(), None,
+                  "let ds = sim::tissue(#{ spots: 1000, genes: 500 }); let many = []; for i in 0..1000 { many.push(ds) } data::concat(many)")
 
     def test_abort(self):
         self.dies("abort", self.kernel(), lambda pid: os.kill(pid, signal.SIGABRT))
