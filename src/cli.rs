@@ -125,10 +125,7 @@ pub fn main() -> anyhow::Result<i32> {
             }
             Exit::Success
         }
-        Some(Command::Docs { page: Page::Reference }) => {
-            print!("{}", crate::host::reference());
-            Exit::Success
-        }
+        Some(Command::Docs { page: Page::Reference }) => run::print(&crate::host::reference()),
         None => Exit::Usage,
     };
     Ok(exit.code())

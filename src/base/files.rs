@@ -145,8 +145,17 @@ pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
 /// Reads a text file, saying which when it cannot.
 pub fn read_text(path: &Path) -> Result<String> {
     exists(path)?;
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
+    let doing = || format!("reading {}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::InvalidData => Error::new(doing())
+            .expected("a text file (UTF-8)")
+            .found("bytes that are no such text")
+            .advice("Is it the file that you meant? Editors save texts as UTF-8"),
+        std::io::ErrorKind::IsADirectory => {
+            Error::new(doing()).expected("a file").found("a folder")
+        }
+        _ => Error::io(doing(), e),
+    })?;
     // The mark that some editors begin a file with is none of its text.
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }

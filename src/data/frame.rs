@@ -108,7 +108,10 @@ pub fn some(rows: &[usize], condition: &str) -> Result<()> {
         true => Err(Error::new(format!("selecting by \"{condition}\""))
             .expected("some rows to remain")
             .found("none for which it holds")
-            .advice("Texts compare by every letter: column.unique() shows what there is")),
+            .advice(match condition.contains('\'') {
+                true => "Texts compare by every letter: column.unique() shows what there is",
+                false => "table.describe() shows the range of each column",
+            })),
     }
 }
 

@@ -303,6 +303,19 @@ pub fn numbers(column: &Column) -> Result<Vec<f64>> {
     Ok(cast.f64().map_err(failed)?.iter().map(|v| v.unwrap_or(f64::NAN)).collect())
 }
 
+/// The mean of a numeric (or boolean) column without missing values and NaN; NaN where none is left.
+///
+/// # Errors
+/// A column of another type.
+pub fn mean(column: &Column) -> Result<f64> {
+    let values = numbers(column)?;
+    let (sum, n) = values
+        .iter()
+        .filter(|v| !v.is_nan())
+        .fold((0.0, 0.0), |(sum, n): (f64, f64), v| (sum + v, n + 1.0));
+    Ok(sum / n)
+}
+
 /// A column of whole numbers, to the last digit; missing values become `None`.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! `spatia run SCRIPT [--name value ...]`.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,8 +21,7 @@ pub fn run(script: &Path, arguments: &[String]) -> Exit {
         Err(e) => return fail(&e, &session),
     };
     if arguments.iter().any(|a| a == "--help" || a == "-h") {
-        print!("{}", help(&name, &signature));
-        return Exit::Success;
+        return print(&help(&name, &signature));
     }
     match signature.bind(arguments) {
         Ok(values) => session.give(values),
@@ -31,6 +31,14 @@ pub fn run(script: &Path, arguments: &[String]) -> Exit {
     match signals::while_running(|| session.eval(&text, &name)) {
         Ok(_) => session.take_ended().map_or(Exit::Success, Exit::Asked),
         Err(e) => fail(&e, &session),
+    }
+}
+
+/// Writes a text to standard output, which may be a full disk.
+pub fn print(text: &str) -> Exit {
+    match std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()) {
+        Ok(()) => Exit::Success,
+        Err(e) => refuse(&format!("writing to standard output: {e}"), Exit::Failure),
     }
 }
 

@@ -125,14 +125,14 @@ pub(super) mod methods {
         Ok(Tensor::new(tch::Tensor::from_slice(&table::numbers(&c.values)?)))
     }
 
-    /// The mean of a numeric column.
+    /// The mean of a numeric column, without missing values and NaN.
     ///
     /// ```rhai
     /// ds.obs["purity"].mean() > 0.3            // => true
     /// ```
     #[rhai_fn(return_raw)]
     pub fn mean(c: &mut Column) -> Outcome<f64> {
-        Ok(to_tensor(c)?.average())
+        Ok(table::mean(&c.values)?)
     }
 
     /// Writes an `.npy` file: floats in 32 bits, whole numbers in 64, and of groups the place of

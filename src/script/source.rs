@@ -43,7 +43,7 @@ pub(super) fn doubt(text: &str) -> Option<Doubt> {
 }
 
 fn pass(text: &str) -> (String, Option<Doubt>) {
-    let tokens = scan(text).tokens;
+    let Scan { tokens, comments, open } = scan(text);
     let mut out = String::with_capacity(text.len() + 64);
     let mut copied = 0;
     let mut doubt = None;
@@ -64,7 +64,16 @@ fn pass(text: &str) -> (String, Option<Doubt>) {
         follow(&mut stack, token);
     }
     out.push_str(&text[copied..]);
-    (out, doubt)
+    // Rhai takes the rest of the text for a comment; a text without an end it refuses itself.
+    let unclosed = || {
+        let start = comments.last().filter(|_| open)?.start;
+        let (line, before) = (text[..start].lines().count().max(1), &text[..start]);
+        let line = line + usize::from(before.ends_with('\n'));
+        let column = 1 + before.rsplit('\n').next().unwrap_or_default().chars().count();
+        let message = "a comment that begins with /* ends with */, and this one has no end".into();
+        Some(Doubt { line, column, message })
+    };
+    (out, doubt.or_else(unclosed))
 }
 
 /// Whether a text can be run or waits for more, as a console asks after each line.

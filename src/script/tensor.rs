@@ -225,7 +225,16 @@ pub(super) mod functions {
     /// ```rhai
     /// fixed(2.0 / 3.0, 2)             // => "0.67"
     /// ```
-    pub fn fixed(value: f64, places: i64) -> String {
-        format!("{value:.*}", places.clamp(0, 17) as usize)
+    ///
+    /// A number has 17 places at most.
+    #[rhai_fn(return_raw)]
+    pub fn fixed(value: f64, places: i64) -> Outcome<String> {
+        match usize::try_from(places) {
+            Ok(places @ 0..=17) => Ok(format!("{value:.places$}")),
+            _ => Err(Error::new("writing a number")
+                .expected("0 to 17 decimal places")
+                .found(places.to_string())
+                .into()),
+        }
     }
 }

@@ -34,7 +34,8 @@ pub struct Fit {
     #[serde(flatten)]
     pub training: TrainConfig,
     /// Folder for checkpoints; without one nothing is written. Those that another run left there
-    /// move to a folder `earlier` in it with the first of this one, and go when it has ended.
+    /// move to a folder `earlier` in it with the first of this one, and go when it has ended; one
+    /// that is stopped leaves them there.
     pub checkpoints: Option<PathBuf>,
     /// Checkpoint, or folder of checkpoints, to go on from.
     pub resume: Option<PathBuf>,

@@ -58,6 +58,8 @@ fn a_script_chooses_its_exit_code() {
         ("exit(256)", 1, "an exit code from 0 to 255, found 256"),
         ("exit(\"no spots\")", 1, "throw it"),
         ("throw \"no spots\"", 1, "no spots"),
+        ("fixed(1.0, -1)", 1, "0 to 17 decimal places, found -1"),
+        ("let x = 1\n/* no end", 1, "this one has no end"),
     ] {
         let (_keep, path) = script(&format!("{end}\nprint(\"went on\")\n"));
         let out = spatia(&["run", path.to_str().unwrap()]);

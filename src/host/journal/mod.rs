@@ -115,6 +115,12 @@ impl Journal {
         lock(&self.0).close();
     }
 
+    /// The session is ended from outside, with its terminal or by the system: it is left as one that
+    /// died, so that the next one offers its cells.
+    pub fn leave_open(&mut self) {
+        lock(&self.0).file.take();
+    }
+
     /// What a process closes the journal by that leaves while a cell runs.
     pub fn latch(&self) -> Latch {
         Latch(Arc::downgrade(&self.0))

@@ -61,6 +61,8 @@ struct Kernel {
     journal: Latch,
     /// Whether a cell has looked for a session like this one that has crashed.
     offered: AtomicBool,
+    /// Ended by the system or the client's death, not by a client's word.
+    bereft: AtomicBool,
     turn: Turn,
     names: Names,
     history: Mutex<History>,
@@ -118,6 +120,7 @@ fn serve(file: &Path) -> Result<Infallible> {
         stdin,
         journal: session.journal().latch(),
         offered: false.into(),
+        bereft: false.into(),
         turn: Turn::default(),
         names: session.names(),
         history: History::open(state_folder().as_deref()).into(),
@@ -138,6 +141,9 @@ fn serve(file: &Path) -> Result<Infallible> {
             break;
         }
     }
+    if kernel.bereft.load(Ordering::Relaxed) {
+        session.journal().leave_open();
+    }
     // Its helper processes end with it, its journal is closed.
     drop(session);
     kernel.outlet.drain();
@@ -149,7 +155,7 @@ fn serve(file: &Path) -> Result<Infallible> {
 /// SIGINT is an interrupt, SIGTERM the end.
 async fn watch_signals(kernel: Arc<Kernel>) {
     let (interrupted, stopped) = (kernel.clone(), kernel.clone());
-    let Err(e) = signals::watch(|| interrupted.turn.interrupt(), || stopped.stop()).await;
+    let Err(e) = signals::watch(|| interrupted.turn.interrupt(), || stopped.stop_bereft()).await;
     kernel.log.line(format_args!("signals are not heard: {e}"));
 }
 
@@ -163,7 +169,7 @@ async fn watch_parent(kernel: Arc<Kernel>) {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     kernel.log.line(format_args!("the client that started this kernel is gone"));
-    kernel.stop();
+    kernel.stop_bereft();
 }
 
 impl Kernel {
@@ -177,6 +183,15 @@ impl Kernel {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The same where no client has asked for it: the next session offers the cells of this one.
+    fn stop_bereft(self: &Arc<Self>) {
+        // Jupyter sends SIGTERM to kernels that it has asked to end.
+        if !self.turn.is_closed() {
+            self.bereft.store(true, Ordering::Relaxed);
+        }
+        self.stop();
+    }
+
     /// Ends the process as soon as the cell that runs has stopped, or [`GRACE`] is over.
     fn stop(self: &Arc<Self>) {
         self.turn.close();
@@ -185,7 +200,9 @@ impl Kernel {
         let kernel = self.clone();
         self.runtime.spawn(async move {
             tokio::time::sleep(GRACE).await;
-            kernel.journal.close();
+            if !kernel.bereft.load(Ordering::Relaxed) {
+                kernel.journal.close();
+            }
             signals::leave(Exit::Success.code());
         });
     }

@@ -59,6 +59,10 @@ impl Turn {
         self.state().closed = true;
     }
 
+    pub fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
     /// Does something with the cell that runs, which does not end meanwhile.
     pub fn with_running(&self, f: impl FnOnce(&Message)) {
         if let Some(cell) = &self.state().running {

@@ -119,7 +119,11 @@ impl Repl {
                 None => {}
             }
         }
-        Ok(if signals::stopped() { Exit::Interrupted } else { Exit::Success })
+        if !signals::stopped() {
+            return Ok(Exit::Success);
+        }
+        self.session.journal().leave_open();
+        Ok(Exit::Interrupted)
     }
 
     /// The next cell: typed ahead, or asked for.

@@ -1,6 +1,6 @@
 //! Tables of an `.h5ad`: `obs`, `var`, and data frames anywhere else.
 
-use hdf5::{Group, Location};
+use hdf5::{Container, Group, Location};
 use polars::prelude::*;
 
 use crate::base::{Error, Result, progress};
@@ -55,7 +55,7 @@ fn column(g: &Group, name: &str, table: &mut Table) -> Result<bool> {
             {
                 Some(c) if c.link_exists(name) => {
                     let categories = h5::dataset(&c, name)?;
-                    categorical(name, &h5::texts(&categories)?, &array, table)?;
+                    categorical(name, &category_names(&categories, name)?, &array, table)?;
                     ordered(&categories, name);
                 }
                 _ if array.shape.len() != 1 => return Ok(false),
@@ -67,7 +67,8 @@ fn column(g: &Group, name: &str, table: &mut Table) -> Result<bool> {
             Some("categorical") => {
                 let codes = h5::array(&h5::dataset(&c, "codes")?)?;
                 let Some(codes) = codes else { return Ok(false) };
-                categorical(name, &h5::texts(&h5::dataset(&c, "categories")?)?, &codes, table)?;
+                let categories = h5::dataset(&c, "categories")?;
+                categorical(name, &category_names(&categories, name)?, &codes, table)?;
                 ordered(&c, name);
                 Ok(true)
             }
@@ -102,6 +103,14 @@ pub(super) fn masked(g: &Group) -> Result<Option<Series>> {
     Series::from_any_values_and_dtype(PlSmallStr::EMPTY, &merged, values.dtype(), true)
         .map(Some)
         .map_err(failed)
+}
+
+/// Categories are texts here, whatever they were.
+fn category_names(categories: &Container, name: &str) -> Result<Vec<String>> {
+    if h5::array(categories)?.is_some_and(|a| !a.values.dtype().is_string()) {
+        progress::note(format!("the categories of '{name}' are no texts; they are read as texts"));
+    }
+    h5::texts(categories)
 }
 
 /// Categories with a code for each row; a code below zero is a missing value.
