@@ -254,10 +254,10 @@ fn sigterm_ends_a_session_that_waits_and_one_that_runs() {
         assert!(seen.rfind("\x1b[?2004l") > seen.rfind(PROMPT), "{last}: {seen:?}");
         let kept = std::fs::read_to_string(home.path().join("spatia/history")).unwrap();
         assert!(kept.contains("let x = 41\n"), "{last}: {kept}");
-        // It ended as it should: there is nothing to restore.
-        let again = [("", "> "), ("\x04", "")];
+        // Its user did not end it: the next one brings its cells back.
+        let again = [("", "> "), (":restore\r", "ran again"), ("x + 1\r", "\n42"), ("\x04", "")];
         let Some(seen) = typed(home.path(), &[], "", &again) else { return };
-        assert!(!seen.contains(":restore"), "{last}: {seen}");
+        assert!(seen.contains(":restore runs its 1 finished cell again"), "{last}: {seen}");
     }
 }
 
@@ -281,7 +281,7 @@ fn ctrl_c_right_behind_enter_stops_the_cell() {
 fn colours_can_be_turned_off() {
     let home = home();
     // What is typed while a cell runs is echoed behind a prompt of our own.
-    let busy = "print(\"bu\" + \"sy\"); for i in 0..300000 { }\r";
+    let busy = "print(\"bu\" + \"sy\"); sleep(0.5)\r";
     let steps =
         [("", "> "), ("let x = nothing\r", "[2] > "), (busy, "busy"), ("6 * 7\rexit\r", "")];
     let Some(seen) = typed(home.path(), &[("NO_COLOR", "1")], "", &steps) else { return };
