@@ -1,12 +1,12 @@
 """Seconds an epoch takes, beside the PyTorch peer: the same counts, graph, sizes and threads,
 the two sides in turn, the ratio of each pair and its spread.
 
-    make bench            (or: .deps/venv/bin/python benches/epoch.py SPATIA PEER [--rounds 3])
+    make bench            (or: .deps/venv/bin/python benches/epoch.py SPATIA PEER [--rounds 3] [--device cuda])
 """
 import argparse, importlib.util, json, statistics, subprocess, sys, tempfile
 from pathlib import Path
 
-import anndata, numpy as np, pandas as pd, scipy.sparse as sp
+import numpy as np
 
 p = argparse.ArgumentParser()
 p.add_argument("spatia")
@@ -15,6 +15,7 @@ p.add_argument("--spots", type=int, default=4000)
 p.add_argument("--genes", type=int, default=2000)
 p.add_argument("--epochs", type=int, default=12)
 p.add_argument("--rounds", type=int, default=3)
+p.add_argument("--device", default="cpu", help="of both sides")
 a = p.parse_args()
 
 spec = importlib.util.spec_from_file_location("peer", a.peer)
@@ -32,18 +33,15 @@ def run(*command):
 
 
 with tempfile.TemporaryDirectory() as folder:
-    npz, h5ad = Path(folder, "data.npz"), Path(folder, "data.h5ad")
-    np.savez(npz, counts=counts, xy=xy, img=img)
-    names = lambda letter, n: pd.DataFrame(index=[f"{letter}{i}" for i in range(n)])
-    ds = anndata.AnnData(sp.csr_matrix(counts), names("s", a.spots), names("g", a.genes))
-    ds.obsm["spatial"], ds.obsm["image_features"] = xy.astype(float), img.astype(float)
-    ds.write_h5ad(h5ad)
+    for_peer, for_us = Path(folder, "peer.npz"), Path(folder, "spatia.npz")
+    np.savez(for_peer, counts=counts, xy=xy, img=img)
+    np.savez(for_us, X=counts, spatial=xy, image_features=img)
     script = Path(__file__).with_name("epoch.rhai")
     ratios = []
-    print(f"{a.spots} x {a.genes}, {(counts == 0).mean():.1%} zeros, {a.epochs} epochs a run, median without the first two")
+    print(f"{a.spots} x {a.genes}, {(counts == 0).mean():.1%} zeros, {a.epochs} epochs a run on {a.device}, median without the first two")
     for r in range(a.rounds):
-        theirs = json.loads(run(sys.executable, a.peer, "--npz", npz, "--epochs", a.epochs))
-        said = run(a.spatia, "run", script, "--data_path", h5ad, "--epochs", a.epochs)
+        theirs = json.loads(run(sys.executable, a.peer, "--npz", for_peer, "--epochs", a.epochs, "--device", a.device))
+        said = run(a.spatia, "run", script, "--data_path", for_us, "--epochs", a.epochs, "--device", a.device)
         seconds = json.loads(next(l for l in said.splitlines() if l.startswith("seconds"))[8:])
         ours = statistics.median(seconds[2:])
         ratios.append(theirs["s_per_epoch"] / ours)

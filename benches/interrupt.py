@@ -26,6 +26,7 @@ p.add_argument("--spots", type=int, default=4000)
 p.add_argument("--genes", type=int, default=2000)
 p.add_argument("--large", type=int, nargs=2, default=[100_000, 2000], help="spots and genes of the table")
 p.add_argument("--seed", type=int, default=1)
+p.add_argument("--device", default="cpu", help="of the training")
 p.add_argument("--each", action="store_true", help="say when each interrupt came and how long it took")
 p.add_argument("--goal", type=float, default=0.5, help="seconds")
 a = p.parse_args()
@@ -182,14 +183,14 @@ def training():
         run(kernel, f"""
             let ds = sim::tissue(#{{ spots: {a.spots}, genes: {a.genes}, seed: 1 }})
             let g = models::prepare(ds)
-            let model = models::gvae(ds, #{{ seed: 1, device: "cpu" }})
+            let model = models::gvae(ds, #{{ seed: 1, device: "{a.device}" }})
             let kept = "what was there before"
             let options = #{{ epochs: 1000000, save_interval: 5, checkpoints: "{checkpoints}" }};
         """)
         # An epoch, after one that warms up.
         run(kernel, "let run = train::fit(model, ds, g, options + #{ epochs: 3 });")
         epoch = float(run(kernel, "run.seconds / 3.0").result)
-        print(f"training of {a.spots} spots x {a.genes} genes, {epoch:.2f} s an epoch, {os.cpu_count()} processors, load {os.getloadavg()[0]:.2f}")
+        print(f"training of {a.spots} spots x {a.genes} genes, {epoch:.3f} s an epoch on {a.device}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.2f}")
 
         run(kernel, f'options.resume = "{checkpoints}";')
         seconds, fresh, epochs, last, early = [], [], [], 3, 0
@@ -206,7 +207,7 @@ def training():
                 sys.exit(f"interrupt {i} at {moment:.2f} s did not end the training as an interrupt:\n{ran.error or ran.result}")
             # A new network waits for the draws of the pass that was left behind.
             start = time.perf_counter()
-            run(kernel, 'models::gvae(ds, #{ seed: 1, device: "cpu" });')
+            run(kernel, f'models::gvae(ds, #{{ seed: 1, device: "{a.device}" }});')
             fresh.append(time.perf_counter() - start)
             start = time.perf_counter()
             said = run(kernel, "print(`${kept} | ${ds.n_obs} | ${g.n_spots} | ${model.epoch}`)").text().strip()

@@ -41,6 +41,16 @@ pub fn python() -> Option<PathBuf> {
     )
 }
 
+/// Where networks run that are compared with the reference or with themselves: `$SPATIA_TEST_DEVICE`, by
+/// default the processor.
+pub fn device_name() -> String {
+    std::env::var("SPATIA_TEST_DEVICE").unwrap_or("cpu".into())
+}
+
+pub fn device() -> tch::Device {
+    base::device::resolve(&device_name()).unwrap()
+}
+
 /// Runs a Python script with arguments and returns what it printed; its failure is the test's.
 #[track_caller]
 pub fn run_python(python: &std::path::Path, code: &str, args: &[&std::path::Path]) -> String {

@@ -6,14 +6,15 @@ use spatia::models::gvae::{Batch, Gvae, GvaeConfig};
 use spatia::nn::gat::{Edges, Gat};
 use spatia::nn::zinb::{self, Counts};
 use spatia::nn::{Vars, kl};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::common;
 
 type Tensors = HashMap<String, Tensor>;
 
 fn load(name: &str) -> Option<Tensors> {
-    Some(Tensor::read_safetensors(common::golden(name)?).unwrap().into_iter().collect())
+    let all = Tensor::read_safetensors(common::golden(name)?).unwrap();
+    Some(all.into_iter().map(|(n, t)| (n, t.to_device(common::device()))).collect())
 }
 
 /// The largest difference relative to max(1, |reference|), after checking that all are numbers.
@@ -39,7 +40,7 @@ fn edges(t: &Tensors, nodes: usize) -> Edges {
             .map(|n| n as u32)
             .collect::<Vec<_>>()
     };
-    Edges::new(nodes, &row(0), &row(1), Device::Cpu).unwrap()
+    Edges::new(nodes, &row(0), &row(1), common::device()).unwrap()
 }
 
 #[test]
@@ -61,7 +62,7 @@ fn zinb_and_its_gradients() {
 #[test]
 fn graph_attention_and_its_gradients() {
     let Some(t) = load("gat.safetensors") else { return };
-    let mut vars = Vars::new(Device::Cpu);
+    let mut vars = Vars::new(common::device());
     let gat = Gat::new(vars.root(), 16, 24, 3, 0.0);
     vars.load(|name| t.get(&format!("w.{name}")).map(Tensor::shallow_clone)).unwrap();
     let x = t["x"].copy().set_requires_grad(true);
@@ -78,7 +79,7 @@ fn graph_attention_and_its_gradients() {
 fn gvae_in_evaluation() {
     let Some(t) = load("gvae.safetensors") else { return };
     let config = GvaeConfig { hidden_dim: 48, latent_dim: 8, ..GvaeConfig::default() };
-    let model = Gvae::new(config, 60, 32, 0, Device::Cpu).unwrap();
+    let model = Gvae::new(config, 60, 32, 0, common::device()).unwrap();
     model.vars().load(|name| t.get(&format!("w.{name}")).map(Tensor::shallow_clone)).unwrap();
     let weights = t.keys().filter(|k| k.starts_with("w.")).count();
     assert_eq!(
@@ -112,7 +113,7 @@ fn gvae_in_evaluation() {
 
 #[test]
 fn kl_is_zero_between_equals_and_never_negative() {
-    let row = |v: f32| Tensor::full([1, 4], f64::from(v), (Kind::Float, Device::Cpu));
+    let row = |v: f32| Tensor::full([1, 4], f64::from(v), (Kind::Float, common::device()));
     let kl = |a: f32, b: f32, c: f32, d: f32| {
         kl::gaussian(&row(a), &row(b), &row(c), &row(d)).double_value(&[0])
     };

@@ -302,7 +302,7 @@ for f in ("csr", "csc", "coo"):
 sp.save_npz(f"{out}/s_bsr.npz", sp.random(4, 4, 0.5).tobsr((2, 2)))
 np.save(f"{out}/s.npy", s.toarray())
 names = np.array(["c%d" % i for i in range(3)])
-np.savez_compressed(f"{out}/z.npz", X=m, obs_names=names, var_names=np.array([b"A", b"B", b"C", b"D"]), spatial=np.asfortranarray([[1., 2], [3, 4], [5, 6]]), other=m.T)
+np.savez_compressed(f"{out}/z.npz", X=m, obs_names=names, var_names=np.array([b"A", b"B", b"C", b"D"]), spatial=np.asfortranarray([[1., 2], [3, 4], [5, 6]]), other=m.T, emb=np.asfortranarray(m[:, :3]), also=m)
 np.savez(f"{out}/two.npz", a=m, b=m)
 np.savez(f"{out}/one.npz", m)
 np.savez(f"{out}/pickled.npz", a=m.astype(object))
@@ -342,6 +342,11 @@ fn what_numpy_and_scipy_save_is_read() {
         (wanted.clone(), "c2", "D")
     );
     assert_eq!(z.obsm()["spatial"][[1, 0]], 3.0);
+    assert_eq!(
+        z.obsm()["emb"].rows().into_iter().map(|r| r[1]).collect::<Vec<_>>(),
+        [1.0, 0.0, 4.0]
+    );
+    assert_eq!(z.obsm().keys().collect::<Vec<_>>(), ["emb", "spatial"]);
     assert_eq!(rows(&io::read(&at("one.npz")).unwrap()), wanted);
     let config = NumpyConfig {
         key: Some("b".into()),

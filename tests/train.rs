@@ -34,8 +34,8 @@ fn tissue() -> (Dataset, Graph) {
 
 fn model(ds: &Dataset, seed: u64) -> Model {
     let config = GvaeConfig { hidden_dim: 16, latent_dim: 4, num_heads: 2, dropout: 0.1 };
-    Model::new(ds, config, ModelOptions { seed, device: "cpu".into(), data: DataConfig::default() })
-        .unwrap()
+    let device = common::device_name();
+    Model::new(ds, config, ModelOptions { seed, device, data: DataConfig::default() }).unwrap()
 }
 
 fn options(epochs: u64) -> Fit {
@@ -131,7 +131,7 @@ fn a_checkpoint_gives_the_model_back() {
     let checkpoint = Checkpoint::read(dir.path()).unwrap();
     assert_eq!(checkpoint.record.epoch, 3);
     assert_eq!(checkpoint.record.genes, ds.var().index());
-    let back = checkpoint.model("cpu").unwrap();
+    let back = checkpoint.model(&common::device_name()).unwrap();
     assert!(bytes(&m.extract(&ds, &graph).unwrap()) == bytes(&back.extract(&ds, &graph).unwrap()));
 
     let mut shuffled = ds.clone();
@@ -205,7 +205,7 @@ fn resuming_on_another_x_is_refused() {
     bytes[at..at + name.len()].copy_from_slice(b"nobody_knows");
     std::fs::write(&path, bytes).unwrap();
     assert_eq!(fit(&mut model(&ds, 5), &ds, &graph, &resume).unwrap().history.len(), 3);
-    assert!(Checkpoint::read(&path).unwrap().model("cpu").is_ok());
+    assert!(Checkpoint::read(&path).unwrap().model(&common::device_name()).is_ok());
 }
 
 #[test]
@@ -359,7 +359,8 @@ fn the_spots_kept_out_choose_the_epoch() {
     // Wide enough to learn 135 spots by heart.
     let wide = || {
         let config = GvaeConfig { hidden_dim: 96, latent_dim: 8, num_heads: 2, dropout: 0.0 };
-        let options = ModelOptions { seed: 4, device: "cpu".into(), data: DataConfig::default() };
+        let options =
+            ModelOptions { seed: 4, device: common::device_name(), data: DataConfig::default() };
         Model::new(&ds, config, options).unwrap()
     };
     let mut m = wide();
@@ -369,7 +370,7 @@ fn the_spots_kept_out_choose_the_epoch() {
     let returned = bytes(&m.extract(&ds, &graph).unwrap());
     let checkpoint = Checkpoint::read(dir.path()).unwrap();
     assert_eq!((checkpoint.record.epoch, checkpoint.record.best_epoch), (120, Some(run.epoch)));
-    let loaded = checkpoint.model("cpu").unwrap();
+    let loaded = checkpoint.model(&common::device_name()).unwrap();
     assert!(
         returned == bytes(&loaded.extract(&ds, &graph).unwrap()),
         "the checkpoint's model is the one returned"

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use tch::Device;
 
-use super::{Error, Kind, Result};
+use super::{Error, Kind, Result, memory, progress};
 
 /// The device that `name` asks for: `cpu`, `cuda`, `cuda:1`, or `auto` (CUDA where it works).
 ///
@@ -80,6 +80,58 @@ fn load() -> Result<usize, String> {
         n if n > 0 => Ok(n as usize),
         _ => Err("the CUDA library is there, but no device is".into()),
     }
+}
+
+/// Free memory of a CUDA device and all that it has, in bytes; `None` where it cannot be told. What libtorch
+/// keeps for its next tensors does not count as free.
+pub fn room(index: usize) -> Option<(u64, u64)> {
+    type Get = unsafe extern "C" fn(*mut i32) -> i32;
+    type Set = unsafe extern "C" fn(i32) -> i32;
+    type Info = unsafe extern "C" fn(*mut usize, *mut usize) -> i32;
+    if index >= cuda().ok()? {
+        return None;
+    }
+    // libtorch brings CUDA's runtime along.
+    let process = libloading::os::unix::Library::this();
+    let (mut before, mut free, mut total) = (0, 0, 0);
+    // SAFETY: these functions of CUDA's runtime have these types since its first version; 0 is success.
+    unsafe {
+        let (get, set) = (
+            process.get::<Get>(b"cudaGetDevice").ok()?,
+            process.get::<Set>(b"cudaSetDevice").ok()?,
+        );
+        let info = process.get::<Info>(b"cudaMemGetInfo").ok()?;
+        let told = get(&mut before) == 0
+            && set(i32::try_from(index).ok()?) == 0
+            && info(&mut free, &mut total) == 0;
+        set(before);
+        told.then_some((free as u64, total as u64))
+    }
+}
+
+/// As [`memory::require`], of the memory of the device that a job works on.
+///
+/// # Errors
+/// [`Kind::Resource`] with both figures and `advice`.
+pub fn require(device: Device, doing: &str, bytes: u64, advice: &str) -> Result<()> {
+    let Device::Cuda(index) = device else { return memory::require(doing, bytes, advice) };
+    let Some((free, total)) = room(index) else { return Ok(()) };
+    let at = name(device);
+    let said = format!("{doing}: about {} of memory on {at}", memory::human(bytes));
+    // What earlier jobs have left in libtorch's hands is not free, but a new one may take it.
+    if bytes > free {
+        progress::note(format!("{said}, which has {} free", memory::human(free)));
+    } else if bytes >= memory::WORTH_SAYING {
+        progress::note(said);
+    }
+    if bytes <= total {
+        return Ok(());
+    }
+    Err(Error::new(doing)
+        .kind(Kind::Resource)
+        .expected(format!("about {} of memory on {at}", memory::human(bytes)))
+        .found(memory::human(total))
+        .advice(advice))
 }
 
 /// The folder of the libtorch that this process runs with, as the loader mapped it.

@@ -161,7 +161,7 @@ fn groups<'a>(own: &str, mounts: &'a str) -> Vec<Group> {
 }
 
 /// Jobs below this are not announced.
-const WORTH_SAYING: u64 = 100_000_000;
+pub(super) const WORTH_SAYING: u64 = 100_000_000;
 
 /// Says what a job will take and refuses when less is left to the process.
 ///

@@ -22,10 +22,7 @@ pub fn facts() -> Vec<(&'static str, String)> {
         ("rhai", locked("rhai")),
         ("hdf5", format!("{major}.{minor}.{patch}")),
         ("cpu", format!("{} threads for libtorch", tch::get_num_threads())),
-        (
-            "cuda",
-            device::cuda().map_or_else(|e| format!("not here. {e}"), |n| format!("{n} devices")),
-        ),
+        ("cuda", device::cuda().map_or_else(|e| format!("not here. {e}"), devices)),
         (
             "memory",
             format!(
@@ -36,6 +33,16 @@ pub fn facts() -> Vec<(&'static str, String)> {
             ),
         ),
     ]
+}
+
+/// How many there are, and what memory each has.
+fn devices(n: usize) -> String {
+    let room = |i| {
+        let (free, total) = device::room(i)?;
+        Some(format!("; cuda:{i} {} free of {}", memory::human(free), memory::human(total)))
+    };
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} device{plural}{}", (0..n).filter_map(room).collect::<String>())
 }
 
 /// The version of a crate that this binary was locked to.

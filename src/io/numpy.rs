@@ -40,6 +40,7 @@ pub fn read(path: &Path) -> Result<Dataset> {
 
 /// Reads a matrix [N,G] of numbers from `.npy`; or from an `.npz` of `numpy.savez`, compressed or
 /// not, or of `scipy.sparse.save_npz` (csr, csc or coo). It is sparse unless most of it is filled.
+/// Other arrays [N,*] of an `.npz` go into `obsm` by their names, unless they are as wide as X.
 ///
 /// # Errors
 /// Pickled objects, complex and big-endian values, block-sparse matrices, each by name; several
@@ -107,23 +108,36 @@ fn npz(path: &Path, config: &NumpyConfig) -> Result<Dataset> {
     let obs = names(&["obs_names", "barcodes", "cells"], n)?;
     let var = names(&["var_names", "genes", "gene_names"], g)?;
     let mut ds = build(&doing, x, config, (obs, var))?;
-    if npz.has(keys::SPATIAL) && npz.header(keys::SPATIAL)?.shape == [n, 2] {
-        let fortran = npz.header(keys::SPATIAL)?.fortran;
-        let xy = npz.numbers(keys::SPATIAL)?;
-        let at = |r: usize, c: usize| if fortran { c * n + r } else { 2 * r + c };
-        let xy =
-            Array2::from_shape_fn((n, 2), |(r, c)| xy.get(at(r, c)).copied().unwrap_or(f64::NAN));
-        ds.set_obsm(keys::SPATIAL, xy)?;
-        if let Some(unit) = config.unit {
+    for name in npz.names().into_iter().filter(|n| !used.contains(n)).collect::<Vec<_>>() {
+        let Some(values) = of_spots(&mut npz, &name, (n, g))? else { continue };
+        if name == keys::SPATIAL
+            && let Some(unit) = config.unit
+        {
             ds.uns_mut().set(&[keys::SPATIAL_UNIT], Uns::Text(unit.name().into()));
         }
-        used.push(keys::SPATIAL.into());
+        ds.set_obsm(&name, values)?;
+        used.push(name);
     }
     let rest: Vec<String> = npz.names().into_iter().filter(|n| !used.contains(n)).collect();
     if !rest.is_empty() {
         progress::note(format!("{doing}: left aside: {}", rest.join(", ")));
     }
     Ok(ds)
+}
+
+/// An array of numbers with a row for each spot, unless it is as wide as X and rather another X; of
+/// places, one with two columns.
+fn of_spots(npz: &mut Npz, name: &str, x: (usize, usize)) -> Result<Option<Array2<f64>>> {
+    let Ok(Header { shape, fortran, element }) = npz.header(name) else { return Ok(None) };
+    let &[rows, columns] = &shape[..] else { return Ok(None) };
+    let fits = if name == keys::SPATIAL { columns == 2 } else { columns != x.1 };
+    if rows != x.0 || !element.is_number() || !fits {
+        return Ok(None);
+    }
+    let values = npz.numbers(name)?;
+    let at = |r: usize, c: usize| if fortran { c * rows + r } else { columns * r + c };
+    let value = |(r, c)| values.get(at(r, c)).copied().unwrap_or(f64::NAN);
+    Ok(Some(Array2::from_shape_fn((rows, columns), value)))
 }
 
 /// The array that is X.

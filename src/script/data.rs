@@ -258,7 +258,8 @@ pub(super) mod functions {
     /// let ds = data::read_numpy("counts.npz")
     /// ```
     ///
-    /// Pickled objects of Python, big-endian and complex values are errors that name them.
+    /// Other arrays of an `.npz` with a row for each spot go into `obsm` by their names, unless they are
+    /// as wide as X. Pickled objects of Python, big-endian and complex values are errors that name them.
     #[rhai_fn(return_raw)]
     pub fn read_numpy(path: &str, options: Map) -> Outcome<Dataset> {
         let config = parse::<NumpyConfig>(options, "read_numpy")?;

@@ -168,8 +168,10 @@ pub(super) fn guard<T>(
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a text");
         let doing = Error::new(call()).found(readable(text));
-        // How libtorch's allocator says it.
-        let failure = if text.contains("can't allocate memory") {
+        // How libtorch's allocators say it.
+        let failure = if text.contains("CUDA out of memory") {
+            doing.kind(Kind::Resource).advice("This is more than the GPU has left: take fewer spots or genes, smaller layers, or device: \"cpu\"; `:free name` gives back what a variable holds")
+        } else if text.contains("can't allocate memory") {
             doing.kind(Kind::Resource).advice("This is more than the machine, or the limit of this process, gives: take fewer spots or genes, or smaller layers")
         } else {
             doing.advice("This is a fault in native code; a smaller script that shows it makes a good report")

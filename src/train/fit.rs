@@ -14,7 +14,7 @@ use super::kept::Kept;
 use super::model::Model;
 use super::pass::{Pass, Passes};
 use super::split::Split;
-use crate::base::{Error, Kind, Result, files, interrupt, memory, progress};
+use crate::base::{Error, Kind, Result, device, files, interrupt, memory, progress};
 use crate::batch::gvae::{self, memory_needed};
 use crate::data::Dataset;
 use crate::graph::Graph;
@@ -99,7 +99,8 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
     let Fit { training, checkpoints, resume } = options;
     training.check()?;
     let needed = memory_needed(ds.n_obs(), ds.n_vars(), graph.n_edges(), model.net.config());
-    memory::require(
+    device::require(
+        model.device(),
         "training the graph VAE",
         needed,
         "Keep fewer genes (highly_variable_genes) or spots",

@@ -254,10 +254,13 @@ fn sigterm_ends_a_session_that_waits_and_one_that_runs() {
         assert!(seen.rfind("\x1b[?2004l") > seen.rfind(PROMPT), "{last}: {seen:?}");
         let kept = std::fs::read_to_string(home.path().join("spatia/history")).unwrap();
         assert!(kept.contains("let x = 41\n"), "{last}: {kept}");
-        // Its user did not end it: the next one brings its cells back.
-        let again = [("", "> "), (":restore\r", "ran again"), ("x + 1\r", "\n42"), ("\x04", "")];
+        // Its user did not end it: the next one brings its cells back. Ctrl-C clears the cell that was
+        // stopped, which stands there for editing.
+        let again = [("", "> "), (":restore\r", PROMPT), ("\x03", PROMPT), ("x + 1\r", "\n42")];
+        let again = [&again[..], &[("\x04", "")]].concat();
         let Some(seen) = typed(home.path(), &[], "", &again) else { return };
         assert!(seen.contains(":restore runs its 1 finished cell again"), "{last}: {seen}");
+        assert!(seen.contains("1 cell ran again"), "{last}: {seen}");
     }
 }
 
