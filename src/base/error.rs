@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::interrupt;
+
 /// A result whose error explains itself.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -67,7 +69,8 @@ impl Error {
 
     /// The user asked to stop while this was being done.
     pub fn interrupted(doing: impl Into<String>) -> Self {
-        Self::new(doing).kind(Kind::Interrupted).found("an interrupt (Ctrl-C)")
+        let found = format!("an interrupt ({})", interrupt::by());
+        Self::new(doing).kind(Kind::Interrupted).found(found)
     }
 
     pub fn kind(mut self, kind: Kind) -> Self {

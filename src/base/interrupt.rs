@@ -5,8 +5,8 @@
 mod abandonable;
 
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 #[cfg(feature = "full")]
 pub use abandonable::{THREAD, abandonable, with_own_threads};
@@ -16,15 +16,29 @@ use super::{Error, Result};
 /// Looks that still find no wish to stop; 0 is the wish.
 static LOOKS: AtomicU64 = AtomicU64::new(NEVER);
 const NEVER: u64 = u64::MAX;
+/// What the last wish came by, for messages.
+static BY: Mutex<&str> = Mutex::new(CTRL_C);
+const CTRL_C: &str = "Ctrl-C";
 
 thread_local! {
     /// Whether the job that this thread works for was abandoned.
     static ABANDONED: RefCell<Option<Arc<AtomicBool>>> = const { RefCell::new(None) };
 }
 
-/// Asks whatever runs to stop at its next safe point. Safe to call from a signal handler.
+/// Asks whatever runs to stop at its next safe point.
 pub fn request() {
+    request_by(CTRL_C);
+}
+
+/// The same, by something else than Ctrl-C, which messages then name.
+pub fn request_by(what: &'static str) {
+    *BY.lock().unwrap_or_else(PoisonError::into_inner) = what;
     LOOKS.store(0, Ordering::SeqCst);
+}
+
+/// What the last request came by.
+pub fn by() -> &'static str {
+    *BY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Lets so many looks find nothing before one finds the wish: how tests stop work at each of its

@@ -4,6 +4,7 @@
 //! `clear_output` takes away what the cell has written. Piped output is text and nothing else.
 
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustyline::error::ReadlineError;
@@ -18,6 +19,8 @@ use crate::script::{Bundle, Console, Output};
 #[derive(Default)]
 pub struct Terminal {
     written: Mutex<Written>,
+    /// Whether the present cell has asked for input.
+    asked: AtomicBool,
 }
 
 /// What the present cell has written, to go back over it.
@@ -42,6 +45,11 @@ impl Terminal {
     /// Shows a value: its picture where the terminal can, and its text.
     pub fn show(&self, bundle: &Bundle) {
         terminal::aside(|| show(&mut self.written(), bundle));
+    }
+
+    /// Whether a cell has asked for input since this was last asked.
+    pub fn has_asked(&self) -> bool {
+        self.asked.swap(false, Ordering::Relaxed)
     }
 
     fn written(&self) -> MutexGuard<'_, Written> {
@@ -91,6 +99,7 @@ impl Console for Terminal {
     fn input(&self, prompt: &str, secret: bool) -> Result<String> {
         let doing = "reading a line of input";
         self.begin();
+        self.asked.store(true, Ordering::Relaxed);
         if tty::is_interactive() {
             return if secret { tty::read_secret(prompt) } else { edited(doing, prompt) };
         }
@@ -118,9 +127,7 @@ fn edited(doing: &str, prompt: &str) -> Result<String> {
     let config = Config::default();
     let history = MemHistory::with_config(&config);
     let mut editor = Editor::<(), _>::with_history(config, history).map_err(failed)?;
-    editor
-        .readline_with_initial(prompt, (&tty::typed_ahead().replace(tty::END, ""), ""))
-        .map_err(failed)
+    editor.readline_with_initial(prompt, (&tty::typed_ahead(), "")).map_err(failed)
 }
 
 /// Writes to standard output. Where nobody takes it any more, the process ends: quietly behind a pipe

@@ -81,7 +81,7 @@ pub enum Exit {
     Failure,
     /// The command line is wrong; nothing ran.
     Usage,
-    /// The user stopped it.
+    /// The user stopped it, or a signal did: 128 and the signal's number.
     Interrupted,
     /// The script chose it.
     Asked(u8),
@@ -93,7 +93,7 @@ impl Exit {
             Self::Success => 0,
             Self::Failure => 1,
             Self::Usage => 2,
-            Self::Interrupted => 130,
+            Self::Interrupted => signals::code(),
             Self::Asked(code) => code.into(),
         }
     }

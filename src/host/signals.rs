@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use libc::{SIGHUP, SIGINT, SIGTERM};
@@ -47,8 +47,8 @@ pub(super) fn end_by_closed_pipe() -> ! {
 
 /// Whether something runs that can be asked to stop.
 static RUNNING: AtomicBool = AtomicBool::new(false);
-/// The process is to end with what runs.
-static STOPPED: AtomicBool = AtomicBool::new(false);
+/// The signal by which the process is to end with what runs; 0 where it is not to.
+static ENDING: AtomicI32 = AtomicI32::new(0);
 
 /// Listens from now on, for the whole process. What the process was started to ignore stays ignored:
 /// SIGHUP under `nohup`, SIGINT in the background of a shell script.
@@ -77,10 +77,10 @@ fn heard(number: libc::c_int) {
         return patiently();
     }
     let stoppable = keeping || RUNNING.load(Ordering::SeqCst);
-    if STOPPED.swap(true, Ordering::SeqCst) || !stoppable {
+    if ENDING.swap(number, Ordering::SeqCst) != 0 || !stoppable {
         leave(Exit::Interrupted.code());
     }
-    interrupt::request();
+    interrupt::request_by(name(number));
     if keeping {
         wake();
     }
@@ -88,7 +88,25 @@ fn heard(number: libc::c_int) {
 
 /// Whether the process was told to end.
 pub fn stopped() -> bool {
-    STOPPED.load(Ordering::SeqCst)
+    ENDING.load(Ordering::SeqCst) != 0
+}
+
+/// The exit code of a process that was stopped, as a shell gives it for the signal. Ctrl-C that a
+/// line editor reads as a key is none, and counts as one.
+pub(super) fn code() -> i32 {
+    match ENDING.load(Ordering::SeqCst) {
+        0 => 128 + SIGINT,
+        number => 128 + number,
+    }
+}
+
+/// What messages call a signal.
+fn name(number: libc::c_int) -> &'static str {
+    match number {
+        SIGTERM => "SIGTERM",
+        SIGHUP => "SIGHUP",
+        _ => "Ctrl-C",
+    }
 }
 
 /// Whether a session's variables would be lost with the process.
@@ -174,8 +192,9 @@ pub fn while_running<T>(work: impl FnOnce() -> T) -> T {
     interrupt::clear();
     PRESSED.store(0, Ordering::SeqCst);
     let outer = RUNNING.swap(true, Ordering::SeqCst);
-    if stopped() {
-        interrupt::request();
+    let ending = ENDING.load(Ordering::SeqCst);
+    if ending != 0 {
+        interrupt::request_by(name(ending));
     }
     let out = work();
     RUNNING.store(outer, Ordering::SeqCst);

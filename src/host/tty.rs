@@ -43,19 +43,26 @@ pub fn is_interactive() -> bool {
 
 /// What was typed before anyone asked: while a cell ran.
 pub fn typed_ahead() -> String {
-    let mut bytes = std::mem::take(&mut *AHEAD.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut typed = typed_meanwhile();
     if let Some(_raw) = Raw::enter(true) {
-        while let Some(byte) = read_byte(Duration::ZERO) {
-            bytes.push(byte);
-        }
+        let bytes: Vec<u8> = std::iter::from_fn(|| read_byte(Duration::ZERO)).collect();
+        typed += &printable(&String::from_utf8_lossy(&bytes));
     }
+    typed
+}
+
+/// What was typed while the terminal answered a question.
+pub fn typed_meanwhile() -> String {
+    let bytes = std::mem::take(&mut *AHEAD.lock().unwrap_or_else(PoisonError::into_inner));
     printable(&String::from_utf8_lossy(&bytes))
 }
 
-/// Ctrl-D.
-pub const END: char = '\x04';
+/// Whether keys wait that nobody has read.
+pub fn keys_wait() -> bool {
+    Raw::enter(true).is_some_and(|_raw| Input::is_ready(0))
+}
 
-/// Text without the keys that are no text; lines end in `\n`, Ctrl-D stays.
+/// Text without the keys that are no text; lines end in `\n`.
 fn printable(typed: &str) -> String {
     let mut out = String::new();
     let mut chars = typed.chars().peekable();
@@ -68,8 +75,6 @@ fn printable(typed: &str) -> String {
                 }
             }
             '\r' | '\n' => out.push('\n'),
-            // A terminal that reads lines keeps a Ctrl-D as a zero.
-            '\0' | END => out.push(END),
             '\t' => out.push(' '),
             '\x08' | '\x7f' => {
                 if out.chars().next_back().is_some_and(|c| c != '\n') {
@@ -90,9 +95,6 @@ pub fn ask(question: &str, done: impl Fn(&[u8]) -> bool, limit: Duration) -> Opt
     let keep = |bytes: &[u8]| {
         AHEAD.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
     };
-    while let Some(byte) = read_byte(Duration::ZERO) {
-        keep(&[byte]);
-    }
     let mut out = std::io::stdout();
     out.write_all(question.as_bytes()).and_then(|()| out.flush()).ok()?;
     let until = Instant::now() + limit;

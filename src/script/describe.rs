@@ -9,7 +9,7 @@ use super::hints::{Call, Mistake, lower_first, sentence};
 use super::interpreter::State;
 use super::types::type_word;
 use super::{foreign, limits};
-use crate::base::{Error, Kind, nearest};
+use crate::base::{Error, Kind, interrupt, nearest};
 
 /// What a mistyped name is compared with.
 pub(super) struct World<'a> {
@@ -53,7 +53,8 @@ pub(super) fn describe(error: &EvalAltResult, place: &Place, world: &World<'_>) 
         },
         EvalAltResult::ErrorTerminated(value, _) => {
             let said = value.to_string();
-            (Kind::Interrupted, if said.is_empty() { "interrupted (Ctrl-C)".into() } else { said })
+            let unsaid = || format!("interrupted ({})", interrupt::by());
+            (Kind::Interrupted, if said.is_empty() { unsaid() } else { said })
         }
         EvalAltResult::ErrorVariableNotFound(name, _) => {
             (Kind::Missing, no_variable(name, place, world))

@@ -39,13 +39,88 @@ fn crashed(carrier: Carrier<'_>, cells: &[&str], last: Option<&str>) -> TempDir 
     folder
 }
 
+/// What a restore said first, and what it said of the cells.
+fn announced(console: &Recorder) -> (String, String) {
+    let said = console.stdout();
+    let (whose, cells) = said.split_once('\n').unwrap();
+    (whose.to_owned(), cells.to_owned())
+}
+
+#[test]
+fn a_session_of_another_folder_is_taken_only_where_it_is_named_or_was_offered() {
+    let cells = ["let a = 20", "let b = a + 1"];
+    let state = crashed(Carrier::Repl, &cells, Some("crash(b)"));
+    let file = journals(state.path()).remove(0);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let here = std::env::current_dir().unwrap().display().to_string();
+    std::fs::write(&file, text.replacen(&here, "/somewhere/else", 1)).unwrap();
+
+    let (mut offered, console) = session(state.path(), Carrier::Repl);
+    let offer = offered.journal().offer().unwrap();
+    assert!(offer.contains("REPL session in /somewhere/else that"), "{offer}");
+
+    let (mut next, silent) = session(state.path(), Carrier::Repl);
+    let failure = journal::restore(&mut next, "").unwrap_err();
+    let path = file.display().to_string();
+    for part in [&path, "2 finished cells", "REPL session in /somewhere/else", "other folders"] {
+        assert!(failure.message.contains(part), "{part}: {}", failure.message);
+    }
+    assert_eq!(silent.stdout(), "");
+    // One of this folder comes before those of others, whoever's it was, though they are later.
+    let kernel = crashed(Carrier::Kernel(Path::new("/run/k.json")), &["let k = 1"], None);
+    std::fs::copy(journals(kernel.path()).remove(0), state.path().join("0000000001-1-0.jsonl"))
+        .unwrap();
+    journal::restore(&mut next, "").unwrap();
+    let (whose, _) = announced(&silent);
+    assert!(whose.starts_with("Cells of the kernel session here that began"), "{whose}");
+    assert!(next.cell("k").outcome.is_ok() && next.cell("a").outcome.is_err());
+
+    journal::restore(&mut offered, "").unwrap();
+    let (whose, cells) = announced(&console);
+    assert!(whose.starts_with("Cells of the REPL session in /somewhere/else that"), "{whose}");
+    assert_eq!(cells, "[1] let a = 20\n[2] let b = a + 1\n");
+    let restored = journal::restore(&mut next, &path).unwrap();
+    assert!(restored.text.contains("2 cells ran again."), "{}", restored.text);
+    assert_eq!(restored.edit.as_deref(), Some("crash(b)"));
+    assert!(journal::restore(&mut next, "").is_err(), "all were restored");
+}
+
+#[test]
+fn cells_that_speak_of_others_by_their_number_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let cells = ["20 + 1", "let b = _ * 2", ":vars", "let c = Out[1] + In.len()", "|_| 1"];
+    let state = crashed(Carrier::Repl, &cells, None);
+    let (mut session, _) = session(state.path(), Carrier::Repl);
+    let restored = journal::restore(&mut session, "").unwrap();
+    assert!(restored.text.contains("[4] uses 'Out' and 'In', and cells"), "{}", restored.text);
+
+    let mut session = Session::new(Recorder::new());
+    for cell in cells {
+        session.cell(cell).outcome.unwrap();
+    }
+    let saved = |name| journal::save(&session, folder.path().join(name)).unwrap();
+    let (script, notebook) = (saved("s.rhai"), saved("s.ipynb"));
+    assert!(script.contains("[2] and [4] use '_', 'Out' and 'In', which only"), "{script}");
+    assert!(notebook.contains("[4] uses 'Out' and 'In', and cells have other"), "{notebook}");
+    assert!(!notebook.contains("[2]"), "{notebook}");
+
+    let mut plain = Session::new(Recorder::new());
+    for cell in ["let d = [1, 2]", "for _ in d { }", "d.map(|_| 1)", "let _ = d.len()"] {
+        plain.cell(cell).outcome.ok();
+    }
+    let said = journal::save(&plain, folder.path().join("plain.rhai")).unwrap();
+    assert!(!said.contains("use"), "{said}");
+}
+
 #[test]
 fn the_cells_of_a_session_that_died_run_again_in_the_next() {
     let cells = ["let a = 20", "fn twice(x) { 2 * x }", "nothing", "?a", "a += 1"];
     let folder = crashed(Carrier::Repl, &cells, Some("crash(a)\nand_burn()"));
     let (mut session, console) = session(folder.path(), Carrier::Repl);
     let offer = session.journal().offer().unwrap();
-    for part in ["died in cell [6] (crash(a) ...)", ":restore", "3 finished cells"] {
+    for part in
+        ["The REPL session here", "died in cell [6] (crash(a) ...)", ":restore", "3 finished cells"]
+    {
         assert!(offer.contains(part), "{offer}");
     }
     assert_eq!(session.journal().offer(), None, "a crash is offered once");
@@ -54,7 +129,9 @@ fn the_cells_of_a_session_that_died_run_again_in_the_next() {
     assert!(restored.text.starts_with("3 cells ran again."), "{}", restored.text);
     assert!(restored.text.contains("    and_burn()"), "{}", restored.text);
     assert_eq!(restored.edit.as_deref(), Some("crash(a)\nand_burn()"));
-    assert_eq!(console.stdout(), "[1] let a = 20\n[2] fn twice(x) { 2 * x }\n[5] a += 1\n");
+    let (whose, cells) = announced(&console);
+    assert!(whose.starts_with("Cells of the REPL session here that began"), "{whose}");
+    assert_eq!(cells, "[1] let a = 20\n[2] fn twice(x) { 2 * x }\n[5] a += 1\n");
     let value = session.cell("twice(a)").outcome.unwrap().unwrap();
     assert_eq!(value.plain(), "42");
     assert!(journal::restore(&mut session, "").is_err(), "it is restored once");
@@ -82,7 +159,7 @@ fn cells_that_forget_all_and_go_on_are_kept() {
     session.cell("let mine = 2").outcome.unwrap();
     assert!(session.journal().offer().unwrap().contains("its 2 finished cells"));
     journal::restore(&mut session, "").unwrap();
-    assert_eq!(console.stdout(), "[2] :clear ...\n[3] let y = x\n");
+    assert_eq!(announced(&console).1, "[2] :clear ...\n[3] let y = x\n");
     assert_eq!(session.cell("mine + y").outcome.unwrap().unwrap().plain(), "7");
     assert!(session.cell("gone").outcome.is_err());
 
@@ -110,6 +187,8 @@ fn a_restore_writes_files_that_are_gone_and_no_others() {
     std::fs::write(&kept, "edited").unwrap();
     std::fs::remove_file(&gone).unwrap();
     let (mut session, console) = session(state.path(), Carrier::Repl);
+    let offer = session.journal().offer().unwrap();
+    assert!(offer.contains("runs its 3 finished cells"), "as many as run: {offer}");
     let restored = journal::restore(&mut session, "").unwrap();
     assert!(restored.text.starts_with("3 cells ran again."), "{}", restored.text);
     assert!(

@@ -316,14 +316,18 @@ fn what_nohup_has_it_ignore_stays_ignored() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_writes_what_there_is_and_ends_with_130() {
-    let (_keep, path) = notebook(&[("print(\"first\")", &[]), ("loop { }", &[]), ("3", &[])]);
-    // The line is written before the cell begins: a Ctrl-C between two cells counts too.
-    assert_eq!(signalled(&path, true, "-INT", "2/3"), Some(130));
-    let book = read(&path);
-    assert_eq!(joined(&book["cells"][0]["outputs"][0]["text"]), "first\n");
-    assert_eq!(book["cells"][1]["outputs"][0]["ename"], "Interrupted");
-    assert_eq!(book["cells"][2]["outputs"], json!([]));
+fn a_signal_writes_what_there_is_and_ends_with_its_number() {
+    for (name, code, called) in [("-INT", 130, "(Ctrl-C)"), ("-TERM", 143, "(SIGTERM)")] {
+        let (_keep, path) = notebook(&[("print(\"first\")", &[]), ("loop { }", &[]), ("3", &[])]);
+        // The line is written before the cell begins: a signal between two cells counts too.
+        assert_eq!(signalled(&path, true, name, "2/3"), Some(code));
+        let book = read(&path);
+        assert_eq!(joined(&book["cells"][0]["outputs"][0]["text"]), "first\n");
+        let error = &book["cells"][1]["outputs"][0];
+        assert_eq!(error["ename"], "Interrupted");
+        assert!(error["evalue"].as_str().unwrap().contains(called), "{error}");
+        assert_eq!(book["cells"][2]["outputs"], json!([]));
+    }
 }
 
 #[test]

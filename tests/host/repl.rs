@@ -66,6 +66,28 @@ fn the_first_piped_cell_that_fails_ends_it() {
 }
 
 #[test]
+fn a_signal_ends_piped_cells_with_its_own_number() {
+    let run = |name: &str| {
+        let home = home();
+        let mut command = command(home.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = common::heeding(&mut command, true).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"print(\"ready\"); loop { }\n").unwrap();
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0; 6]).unwrap();
+        Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+        let out = child.wait_with_output().unwrap();
+        (out.status.code(), text(&out.stderr))
+    };
+    for (name, code, said) in
+        [("-INT", 130, "(Ctrl-C)"), ("-TERM", 143, "(SIGTERM)"), ("-HUP", 129, "(SIGHUP)")]
+    {
+        let (found, stderr) = run(name);
+        assert_eq!(found, Some(code), "{name}: {stderr}");
+        assert!(stderr.contains(said), "{name}: {stderr}");
+    }
+}
+
+#[test]
 fn words_that_end_a_session() {
     for word in ["exit", "quit", "exit()", "quit();", ":quit", ":q"] {
         let out = piped(&format!("{word}\nprint(2)\n"));
@@ -249,7 +271,7 @@ fn sigterm_ends_a_session_that_waits_and_one_that_runs() {
         let home = home();
         let steps = [("", "> "), ("let x = 41\r", "[2]"), (last, seen), ("<TERM>", "")];
         let Some(seen) = typed(home.path(), &[], "", &steps) else { return };
-        assert!(seen.starts_with("status 130\n"), "{last}: {seen}");
+        assert!(seen.starts_with("status 143\n"), "{last}: {seen}");
         assert!(!seen.contains("left changed"), "{last}: {seen}");
         assert!(seen.rfind("\x1b[?2004l") > seen.rfind(PROMPT), "{last}: {seen:?}");
         let kept = std::fs::read_to_string(home.path().join("spatia/history")).unwrap();
@@ -333,6 +355,43 @@ fn what_is_typed_while_a_cell_runs_is_kept() {
         [("", "> "), (busy, "busy"), ("print(6 * 7)\rprint(6 * 8)\r", "\n48"), ("\x04", "")];
     let Some(seen) = typed(home.path(), &[], "", &steps) else { return };
     assert!(seen.contains("\n42"), "{seen}");
+}
+
+#[test]
+fn lines_that_come_at_once_all_run_in_their_order() {
+    let home = home();
+    // More than the editor reads at a time, and cut within a line.
+    let many = format!("let x = 1\r{}x * 2\r", "x += 1; // comes with others\r".repeat(80));
+    let steps = [("", "> "), ("1 + 1\r20 + 1\r", "[3]"), (&many, "\n162"), ("\x04", "")];
+    let Some(seen) = typed(home.path(), &[], "", &steps) else { return };
+    assert!(seen.starts_with("status 0\n") && seen.contains("\n2\r"), "{seen}");
+    assert!(seen.contains("\n21\r"), "{seen}");
+}
+
+#[test]
+fn lines_that_came_with_a_cell_are_dropped_where_they_might_do_harm() {
+    let home = home();
+    let file = home.path().join("next.rhai");
+    std::fs::write(&file, "print(\"ran\" + \"it\");").unwrap();
+    let load = format!("%load {}\r1 + 1\r", file.display());
+    let steps = [
+        ("", "> "),
+        // What is put before the user is not run by the line behind.
+        (&load, "\"it\""),
+        ("\x03", PROMPT),
+        // An interrupt is meant for all that was sent.
+        ("print(\"run\" + \"ning\"); loop { }\rprint(\"la\" + \"te\")\r", "running"),
+        ("\x03", "nterrupted"),
+        // The answer, a password maybe, is no cell: it would be kept in the history.
+        ("input_secret(\"se\" + \"cret?\").len()\rhidden\r", "secret?"),
+        ("hid\r", "\n3"),
+        ("6 * 7\r", "\n42"),
+        ("\x04", ""),
+    ];
+    let Some(seen) = typed(home.path(), &[], "", &steps) else { return };
+    assert!(!seen.contains("ranit") && !seen.contains("late\r"), "{seen}");
+    let kept = std::fs::read_to_string(home.path().join("spatia/history")).unwrap();
+    assert!(!kept.contains("hidden\n") && !kept.contains("print(\"la\""), "{kept}");
 }
 
 #[test]

@@ -274,16 +274,20 @@ fn signal(child: &std::process::Child, name: &str) {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_ends_with_130_and_a_resumable_checkpoint() {
+fn a_signal_ends_with_its_number_and_a_resumable_checkpoint() {
     // The large one is caught amid a pass of libtorch, which is left behind as the process ends.
-    for (name, size) in
-        [("-INT", (200, 100)), ("-TERM", (200, 100)), ("-HUP", (200, 100)), ("-INT", (1500, 1500))]
-    {
+    for (name, size, code, called) in [
+        ("-INT", (200, 100), 130, "(Ctrl-C)"),
+        ("-TERM", (200, 100), 143, "(SIGTERM)"),
+        ("-HUP", (200, 100), 129, "(SIGHUP)"),
+        ("-INT", (1500, 1500), 130, "(Ctrl-C)"),
+    ] {
         let (folder, mut child, lines) = training(size, ", checkpoints: \"run\"");
         signal(&child, name);
         let said: Vec<String> = lines.collect();
-        assert_eq!(child.wait().unwrap().code(), Some(130), "{said:?}");
-        assert!(said.last().unwrap().contains("--resume"), "{said:?}");
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{said:?}");
+        let last = said.last().unwrap();
+        assert!(last.contains("--resume") && last.contains(called), "{said:?}");
         assert_eq!(std::fs::read_dir(folder.path().join("run")).unwrap().count(), 1);
     }
 }

@@ -63,20 +63,33 @@ fn adding(rest: &str) -> (bool, &str) {
     rest.strip_prefix("-a ").map_or((false, rest), |rest| (true, rest))
 }
 
-/// The full path that a cell writes as `%%file` would, seen from the present folder.
-pub fn written(text: &str) -> Option<PathBuf> {
+/// The path that a cell writes as `%%file` would, seen from a folder.
+pub fn written(text: &str, folder: &Path) -> Option<PathBuf> {
     match Cell::parse(text) {
         Cell::Magic { name: "file" | "writefile", rest, .. } => {
-            std::path::absolute(typed(adding(rest).1)).ok()
+            Some(folder.join(typed(adding(rest).1)))
         }
         _ => None,
     }
 }
 
+/// The folder behind a cell, seen from the one before it.
+pub fn gone_to(text: &str, folder: PathBuf) -> PathBuf {
+    match Cell::parse(text) {
+        Cell::Line { name: "cd", rest } => folder.join(typed(or_home(rest))),
+        Cell::Lead { first, rest, .. } => gone_to(rest, gone_to(first, folder)),
+        _ => folder,
+    }
+}
+
+fn or_home(folder: &str) -> &str {
+    if folder.is_empty() { "~" } else { folder }
+}
+
 /// `%cd [FOLDER]`.
 pub fn cd(_session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
     let doing = "changing the folder (%cd)";
-    let path = path_of(doing, if call.rest.is_empty() { "~" } else { call.rest })?;
+    let path = path_of(doing, or_home(call.rest))?;
     files::exists(&path)?;
     std::env::set_current_dir(&path)
         .map_err(|e| Error::io(format!("{doing} to {}", path.display()), e))?;

@@ -12,7 +12,7 @@ mod timing;
 mod variables;
 mod whole;
 
-pub use files::written;
+pub use files::{gone_to, written};
 pub use timing::human;
 
 use super::Session;

@@ -1,10 +1,13 @@
 //! Sessions that ended without being closed.
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
-use super::history::{Entry, History, Opened, State};
+use super::history::{Entry, Event, History, Opened, State};
 use super::left_out::left_out;
+use super::restore::runs;
 use super::{file, now};
+use crate::base::{Error, Result, files};
 
 /// A session whose process died: killed, aborted, out of memory.
 #[derive(Clone, Debug)]
@@ -13,20 +16,31 @@ pub struct Crashed {
     pub(super) history: History,
 }
 
-/// The latest one, one that is like the session of `opened` first.
-pub(super) fn find(folder: &Path, opened: &Opened) -> Option<Crashed> {
+/// All of them, those first that are most like the session of `opened`, of these the latest.
+pub(super) fn find(folder: &Path, opened: &Opened) -> Vec<Crashed> {
     let dead = file::all(folder).into_iter().filter_map(|path| {
         let history = History::read(&std::fs::read(&path).ok()?);
         let over = history.closed || history.restored || history.entries.is_empty();
         (!over && !file::is_alive(&path, history.opened.pid)).then_some(Crashed { path, history })
     });
-    // The first of the greatest: files come latest first, and `max_by_key` keeps the last.
     let mut dead: Vec<Crashed> = dead.collect();
-    dead.reverse();
-    dead.into_iter().max_by_key(|c| c.likeness(opened))
+    dead.sort_by_key(|c| Reverse(c.likeness(opened)));
+    dead
 }
 
 impl Crashed {
+    /// The session of a journal that somebody names, however it ended.
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let doing = || format!("reading {}", path.display());
+        files::exists(path)?;
+        let history = History::read(&std::fs::read(path).map_err(|e| Error::io(doing(), e))?);
+        if history.opened.carrier.is_empty() {
+            let e = Error::new(doing()).expected("the journal of a session");
+            return Err(e.found("lines that say nothing of one"));
+        }
+        Ok(Self { path: path.to_owned(), history })
+    }
+
     /// The cell that was running when the process died.
     pub fn running(&self) -> Option<&Entry> {
         self.history.entries.iter().rev().find(|e| e.state == State::Running)
@@ -48,6 +62,19 @@ impl Crashed {
         self.is_of_same_kind(opened) && (opened.carrier == "repl" || self.shares_key(opened))
     }
 
+    /// Whether the session of `opened` may take it for its own: it began in the same folder, or is
+    /// the same notebook's.
+    pub(super) fn is_near(&self, opened: &Opened) -> bool {
+        self.shares_key(opened) || self.history.opened.folder == opened.folder
+    }
+
+    /// It is offered and taken no more; a session that still lives stays one that may die.
+    pub(super) fn was_restored(&self) {
+        if !file::is_alive(&self.path, self.history.opened.pid) {
+            file::append(&self.path, &Event::Restored { time: now() });
+        }
+    }
+
     pub(super) fn was_offered(&self) -> bool {
         self.history.offered
     }
@@ -65,18 +92,26 @@ impl Crashed {
         self.history.opened.keys.iter().any(|k| opened.keys.contains(k))
     }
 
-    /// "The last session ended in cell [7] ...".
+    /// "REPL session here that began 5 minutes ago".
+    pub(super) fn name(&self) -> String {
+        let Opened { carrier, folder, time, .. } = &self.history.opened;
+        let carrier = if carrier == "repl" { "REPL" } else { carrier };
+        let place = if super::here() == *folder { "here".into() } else { format!("in {folder}") };
+        format!("{carrier} session {place} that began {} ago", ago(now().saturating_sub(*time)))
+    }
+
+    /// "3 finished cells": those that `:restore` would run.
+    pub(super) fn cells(&self) -> String {
+        many(runs(&self.history.entries) as u64, "finished cell")
+    }
+
+    /// "The REPL session here that began 5 minutes ago died in cell [7] ...".
     pub(super) fn offer(&self) -> String {
-        let opened = &self.history.opened;
-        let place = if super::here() == opened.folder { "here" } else { &opened.folder };
-        let place = if place == "here" { place.to_owned() } else { format!("in {place}") };
-        let finished = self.history.entries.iter().filter(|e| e.is_kept()).count();
-        let cells = |n: usize| many(n as u64, "finished cell");
         let ended = match self.running() {
             Some(cell) => format!("died in cell [{}] ({})", cell.number, cell.glimpse()),
             None => "was killed between two cells".into(),
         };
-        let restore = format!(":restore runs its {} again", cells(finished));
+        let restore = format!(":restore runs its {} again", self.cells());
         let show = if self.running().is_some() { ", not the one it died in" } else { "" };
         let stopped = match left_out(&self.history.entries).len() {
             0 => String::new(),
@@ -86,10 +121,7 @@ impl Crashed {
             Some(path) => format!(" Training had saved {path}."),
             None => String::new(),
         };
-        format!(
-            "The session {place} that began {} ago {ended}. {restore}{show}{stopped}.{saved}",
-            ago(now().saturating_sub(opened.time))
-        )
+        format!("The {} {ended}. {restore}{show}{stopped}.{saved}", self.name())
     }
 
     /// The last checkpoint of the cell that was running, if it is still there.

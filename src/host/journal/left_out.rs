@@ -87,7 +87,7 @@ impl Entry {
     }
 }
 
-fn listed(words: &[String]) -> String {
+pub(super) fn listed(words: &[String]) -> String {
     match words {
         [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),
         _ => words.concat(),
@@ -154,11 +154,11 @@ fn listed_behind<'a>(options: &'a str, option: &str) -> Vec<&'a str> {
 }
 
 /// `let name`, `const name`, `fn name`, `as name`.
-fn is_named(tokens: &[Token<'_>], i: usize) -> bool {
+pub(super) fn is_named(tokens: &[Token<'_>], i: usize) -> bool {
     let before = i.checked_sub(1).map_or("", |k| tokens[k].text);
     matches!(before, "let" | "const" | "fn" | "as")
 }
 
-fn is_member(tokens: &[Token<'_>], i: usize) -> bool {
+pub(super) fn is_member(tokens: &[Token<'_>], i: usize) -> bool {
     i.checked_sub(1).is_some_and(|k| matches!(tokens[k].text, "." | "?." | "::"))
 }

@@ -15,6 +15,7 @@ mod crashed;
 mod file;
 mod history;
 mod left_out;
+mod names;
 mod restore;
 mod save;
 
@@ -52,6 +53,8 @@ struct Log {
     file: Option<File>,
     /// Where this journal and those of other sessions are.
     folder: Option<PathBuf>,
+    /// The journal of the crashed session that the user was told of.
+    offered: Option<PathBuf>,
     /// Cells that run now, the innermost last (`:restore` runs others).
     running: Vec<(usize, Instant)>,
 }
@@ -131,22 +134,33 @@ impl Journal {
         lock(&self.0).history.entries.clone()
     }
 
-    /// The latest session whose process died without closing it, one like this session first: a
-    /// kernel of the same notebook, a REPL of the same folder.
+    /// The session whose process died without closing it that `:restore` takes: the one that was
+    /// offered, else the latest of the same notebook or folder.
     pub fn crashed(&self) -> Option<Crashed> {
+        let log = lock(&self.0);
+        let mut all = log.crashed();
+        let offered = all.iter().position(|c| Some(&c.path) == log.offered.as_ref());
+        let at = offered.or_else(|| all.iter().position(|c| c.is_near(&log.history.opened)))?;
+        Some(all.swap_remove(at))
+    }
+
+    /// All such sessions, of whatever folder.
+    pub(super) fn all_crashed(&self) -> Vec<Crashed> {
         lock(&self.0).crashed()
     }
 
     /// What to say to the user of a session when one like it has crashed, once for each crash: it
     /// counts as said.
     pub fn offer(&self) -> Option<String> {
-        let log = lock(&self.0);
-        let crashed = log.crashed().filter(|c| c.concerns(&log.history.opened))?;
-        if crashed.was_offered() {
+        let mut log = lock(&self.0);
+        let crashed = log.crashed().into_iter().next()?;
+        if crashed.was_offered() || !crashed.concerns(&log.history.opened) {
             return None;
         }
         file::append(&crashed.path, &Event::Offered { time: now() });
-        Some(crashed.offer())
+        let offer = crashed.offer();
+        log.offered = Some(crashed.path);
+        Some(offer)
     }
 }
 
@@ -180,8 +194,9 @@ impl Log {
         }
     }
 
-    fn crashed(&self) -> Option<Crashed> {
-        crashed::find(self.folder.as_deref()?, &self.history.opened)
+    fn crashed(&self) -> Vec<Crashed> {
+        let folder = self.folder.as_deref();
+        folder.map(|f| crashed::find(f, &self.history.opened)).unwrap_or_default()
     }
 
     fn record(&mut self, event: Event) {

@@ -4,9 +4,10 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use super::history::{Entry, Event, History, State};
+use super::history::{Entry, State};
 use super::left_out::{LeftOut, left_out};
-use super::{Crashed, file, now};
+use super::names::users;
+use super::{Crashed, Journal};
 use crate::base::{Error, Kind, files};
 use crate::host::Session;
 use crate::host::cell::Cell;
@@ -23,11 +24,12 @@ pub struct Restored {
     pub edit: Option<String>,
 }
 
-/// Runs cells again: those of the last session that crashed (`which` is empty), the same up to the
-/// cell of a number (`3`) or from one on (`4..`), or those of a file (a journal, a script or a notebook, as `:save` writes
-/// them). Each is announced on the session's console. Only cells that succeeded run, never the one
-/// in which the session died, and nothing writes over a file that is there (`%%file`): it may have
-/// been changed since. The session keeps what it holds (`:clear` above other lines is passed over).
+/// Runs cells again: those of the last session of this folder that crashed (`which` is empty), the
+/// same up to the cell of a number (`3`) or from one on (`4..`), or those of a file (a journal, a
+/// script or a notebook, as `:save` writes them). Whose they are is said first, and each is announced
+/// on the session's console. Only cells that succeeded run, never the one in which the session died,
+/// and nothing writes over a file that is there (`%%file`): it may have been changed since. The
+/// session keeps what it holds (`:clear` above other lines is passed over).
 ///
 /// # Errors
 /// There is no such session or file; a cell fails now, and those behind it have not run.
@@ -39,32 +41,69 @@ pub fn restore(session: &mut Session, which: &str) -> Result<Restored, Failure> 
         Some(first) => number(first).map(|first| first..=usize::MAX),
         None => number(which).map(|last| 0..=last),
     };
-    let Some(numbers) = numbers else {
-        let entries = of_file(&typed(which))?;
-        let (ran, out) = replay(session, &entries, &(0..=usize::MAX))?;
-        let text = format!("{} of {which} ran.{}", cells_in_words(ran), without(&out));
-        return Ok(Restored { text, edit: None });
+    let path = typed(which);
+    let (crashed, numbers) = match numbers {
+        Some(numbers) => {
+            (session.journal.crashed().ok_or_else(|| none(&session.journal))?, numbers)
+        }
+        None if path.extension().is_some_and(|e| e == "jsonl") => {
+            (Crashed::read(&path)?, 0..=usize::MAX)
+        }
+        None => {
+            let (ran, _) = replay(session, &of_file(&path)?, &(0..=usize::MAX))?;
+            let text = format!("{} of {which} ran.", cells_in_words(ran));
+            return Ok(Restored { text, edit: None });
+        }
     };
-    let crashed = session.journal.crashed().ok_or_else(|| {
-        Error::new("looking for a session to restore")
-            .kind(Kind::Missing)
-            .expected("the journal of a session that has crashed")
-            .found("none")
-            .advice("Name a file that :save has written, as in :restore analysis.rhai")
-    })?;
+    session.console.output(Output::Stdout(format!("Cells of the {}:\n", crashed.name())));
     let (ran, out) = replay(session, crashed.entries(), &numbers)?;
     if ran > 0 {
-        file::append(&crashed.path, &Event::Restored { time: now() });
+        crashed.was_restored();
     }
     let again = |e: &Entry| crashed.entries().iter().any(|c| c.is_kept() && c.text == e.text);
     let interrupted = |l: &&LeftOut| l.entry.state == State::Interrupted && !again(&l.entry);
     let stopped = out.iter().rev().find(interrupted).map(|l| &l.entry);
     let edit = crashed.running().or(stopped).map(|e| e.text.clone());
     let mut text = summary(&crashed, ran, &out);
+    if let Some(users) = users(crashed.entries(), &["Out", "In"]) {
+        text += &format!("\n{users}, and cells have other numbers in this session.");
+    }
     if edit.is_some() {
         text += "\nIt stands in the next cell: run it, change it or clear it.";
     }
     Ok(Restored { text, edit })
+}
+
+/// There is no session to restore, or only those of other folders, whose cells may be about
+/// something else.
+fn none(journal: &Journal) -> Error {
+    const MOST: usize = 5;
+    let elsewhere = journal.all_crashed();
+    let e = Error::new("looking for a session to restore").kind(Kind::Missing);
+    if elsewhere.is_empty() {
+        return e
+            .expected("the journal of a session that has crashed")
+            .found("none")
+            .advice("Name a file that :save has written, as in :restore analysis.rhai");
+    }
+    let row = |c: &Crashed| {
+        format!("\n{} of the {}:\n  :restore {}", c.cells(), c.name(), c.path.display())
+    };
+    let rows: String = elsewhere.iter().take(MOST).map(row).collect();
+    e.expected("one that began in this folder and has crashed")
+        .found("sessions of other folders only")
+        .advice(format!("To run one, name its journal:{rows}"))
+}
+
+/// How many cells a restore would run here and now.
+pub(super) fn runs(entries: &[Entry]) -> usize {
+    let mut folder = std::env::current_dir().unwrap_or_default();
+    let mut runs = 0;
+    for Entry { text, .. } in entries.iter().filter(|e| e.is_kept()) {
+        runs += usize::from(!commands::written(text, &folder).is_some_and(|f| f.exists()));
+        folder = commands::gone_to(text, folder);
+    }
+    runs
 }
 
 /// Returns how many cells ran, and those that were left out.
@@ -82,7 +121,8 @@ fn replay(
     let (mut ran, mut wrote) = (0, Vec::<PathBuf>::new());
     for entry in chosen {
         let Entry { number, text, .. } = entry;
-        let file = commands::written(text).filter(|_| entry.is_kept());
+        let here = std::env::current_dir().unwrap_or_default();
+        let file = commands::written(text, &here).filter(|_| entry.is_kept());
         let there = file.as_ref().is_some_and(|f| f.exists() && !wrote.contains(f));
         let what = match (is_out(entry), there) {
             (true, _) => "  (left out)",
@@ -103,6 +143,7 @@ fn replay(
         if let Err(failure) = session.cell(behind_restart(text)).outcome {
             // What it was to forget was made by a cell that is left out.
             if matches!(Cell::parse(text), Cell::Command { name: "free", .. }) {
+                ran += 1;
                 continue;
             }
             let left = cells_in_words(left + 1);
@@ -162,17 +203,10 @@ fn cells_in_words(n: usize) -> String {
     if n == 1 { "1 cell".into() } else { format!("{n} cells") }
 }
 
-fn of_journal(path: &Path) -> Result<History, Failure> {
-    files::exists(path)?;
-    let bytes = std::fs::read(path);
-    Ok(History::read(&bytes.map_err(|e| Error::io(format!("reading {}", path.display()), e))?))
-}
-
-/// The cells of a journal, a notebook or a script (which is one cell).
+/// The cells of a notebook or a script (which is one cell).
 fn of_file(path: &Path) -> Result<Vec<Entry>, Failure> {
     let extension = path.extension().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default();
     let texts = match extension.as_str() {
-        "jsonl" => return Ok(of_journal(path)?.entries),
         "ipynb" => notebook::code(path, &files::read_text(path)?)?,
         _ => vec![files::read_text(path)?],
     };

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::history::{Entry, State};
 use super::left_out::left_out;
+use super::names::users;
 use crate::base::{Error, Result, files};
 use crate::host::Session;
 use crate::host::cell::Cell;
@@ -12,7 +13,8 @@ use crate::host::notebook;
 /// Writes the session's cells to a `.rhai` script or an `.ipynb` notebook and says what was
 /// written. Cells that failed or were interrupted are in it as comments, and the answer says what
 /// is missing without them; so are, in a script, those that are no code of the language (`%%rust`,
-/// `:dep`). Questions and commands are left out. Missing folders are made.
+/// `:dep`). Cells that use names of sessions are named. Questions and commands are left out. Missing
+/// folders are made.
 ///
 /// # Errors
 /// Another extension; a file that cannot be written.
@@ -54,7 +56,22 @@ pub fn save(session: &Session, path: impl AsRef<Path>) -> Result<String> {
         said += &format!("; the folder {} was made", folder.display());
     }
     let missing = left_out(&entries).into_iter().map(|l| format!("\nMissing there: {}.", l.said()));
-    Ok(format!("{said}.{}", missing.collect::<String>()))
+    let missing: String = missing.collect();
+    Ok(format!("{said}.{missing}{}", names(&entries, extension.as_deref() == Some("rhai"))))
+}
+
+/// What is said of cells that speak of others by `_`, `Out` or `In`: a script has none of these, and
+/// a notebook counts its own cells.
+fn names(entries: &[Entry], script: bool) -> String {
+    let moved = entries.iter().zip(1..).any(|(e, place)| e.number != place);
+    let said = if script {
+        let what = "which only sessions have: a script needs names for these values, a notebook (.ipynb) has them too";
+        users(entries, &["_", "Out", "In"]).map(|users| format!("\n{users}, {what}."))
+    } else {
+        let users = users(entries, &["Out", "In"]).filter(|_| moved);
+        users.map(|users| format!("\n{users}, and cells have other numbers in the notebook."))
+    };
+    said.unwrap_or_default()
 }
 
 /// The text, and how many of the cells that succeeded are comments in it.

@@ -139,7 +139,7 @@ impl Runner {
                 let watch = scope.spawn(move || {
                     let late = ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
                     if late {
-                        interrupt::request();
+                        interrupt::request_by("--timeout");
                     }
                     late
                 });

@@ -115,19 +115,23 @@ fn blocks(picture: &DynamicImage, columns: usize, rows: usize) -> io::Result<()>
     viuer::print(picture, &config).map(drop).map_err(io::Error::other)
 }
 
-/// What this terminal can; found out once.
+/// What this terminal can; found out once, and not while keys wait.
 fn protocol() -> Protocol {
     static FOUND: OnceLock<Protocol> = OnceLock::new();
-    *FOUND.get_or_init(|| {
-        let variable = |name: &str| std::env::var(name).unwrap_or_default();
-        if !io::stdout().is_terminal() {
-            return Protocol::Off;
-        }
-        if let Some(wanted) = named(&variable(VARIABLE)) {
-            return wanted;
-        }
-        told(&variable).unwrap_or_else(asked)
-    })
+    if let Some(found) = FOUND.get() {
+        return *found;
+    }
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let known = if io::stdout().is_terminal() {
+        named(&variable(VARIABLE)).or_else(|| told(&variable))
+    } else {
+        Some(Protocol::Off)
+    };
+    // The answer would come behind keys that are the next prompt's to read: the next figure asks.
+    if known.is_none() && tty::keys_wait() {
+        return Protocol::Blocks;
+    }
+    *FOUND.get_or_init(|| known.unwrap_or_else(asked))
 }
 
 fn named(protocol: &str) -> Option<Protocol> {

@@ -19,6 +19,7 @@ use rustyline::{CompletionType, Config, Editor};
 use super::journal::Carrier;
 use super::session::{Effect, Said};
 use super::{Exit, Session, console, info, signals, terminal, tty};
+use crate::base::Kind;
 use helper::Lines;
 
 /// Reads, evaluates and shows until the input ends.
@@ -55,34 +56,15 @@ struct Repl {
     history: history::File,
     /// What the next prompt begins with.
     next: String,
-    /// What was typed while cells ran and is not run yet.
-    typed: String,
     asked: early::Asked,
 }
 
 impl Repl {
     fn new(session: Session, console: Arc<console::Terminal>) -> rustyline::Result<Self> {
-        let config = Config::builder()
-            .max_history_size(history::ENTRIES)?
-            .history_ignore_space(true)
-            .completion_type(CompletionType::List)
-            .completion_show_all_if_ambiguous(true)
-            .build();
-        let mut editor = Editor::with_config(config)?;
-        editor.set_helper(Some(Lines::new(session.names())));
         let asked = early::Asked::default();
-        let (key, ends) = early::binding(&asked);
-        editor.bind_sequence(key, ends);
+        let mut editor = editor(&session, &asked)?;
         let history = history::File::load(&mut editor);
-        Ok(Self {
-            session,
-            console,
-            editor,
-            history,
-            next: String::new(),
-            typed: String::new(),
-            asked,
-        })
+        Ok(Self { session, console, editor, history, next: String::new(), asked })
     }
 
     fn run(&mut self) -> anyhow::Result<Exit> {
@@ -113,10 +95,17 @@ impl Repl {
                 self.history.keep(&mut self.editor, &text);
                 evaluate(&mut self.session, &self.console, &text)
             });
+            let asked = self.console.has_asked();
+            let stopped = said.outcome.is_err_and(|e| e.kind == Kind::Interrupted);
             match said.effect {
                 Some(Effect::Quit(code)) => return Ok(Exit::Asked(code)),
                 Some(Effect::NextInput(text)) => self.next = text,
                 None => {}
+            }
+            // Lines that came with the cell's and were not for this: to go on, to be the answer (a
+            // password maybe), to run what is put before the user.
+            if stopped || asked || !self.next.is_empty() {
+                self.forget_ahead()?;
             }
         }
         if !signals::stopped() {
@@ -126,35 +115,42 @@ impl Repl {
         Ok(Exit::Interrupted)
     }
 
-    /// The next cell: typed ahead, or asked for.
+    /// The next cell. What was typed while one ran the editor reads as if it were typed now, unless
+    /// a text stands there that the user has to see before it runs.
     fn read(&mut self) -> rustyline::Result<String> {
         let prompt = colour::prompt(self.session.count() + 1);
-        self.typed += &tty::typed_ahead();
-        if self.typed.trim_start_matches('\n').starts_with(tty::END) {
-            return Err(ReadlineError::Eof);
-        }
-        if self.next.is_empty()
-            && let Some(text) = first_cell(&mut self.typed)
-        {
-            println!("{}{text}", prompt.1);
-            return Ok(text);
-        }
-        self.typed.retain(|c| c != tty::END);
-        let mut begun = std::mem::take(&mut self.next);
-        begun.push_str(&std::mem::take(&mut self.typed));
+        let begun = match std::mem::take(&mut self.next) {
+            text if text.is_empty() => tty::typed_meanwhile(),
+            text => format!("{text}{}", tty::typed_ahead()),
+        };
         self.asked.now();
         self.editor.readline_with_initial(&prompt, (&begun, ""))
     }
+
+    /// Lets go of what the editor has read behind the last line.
+    fn forget_ahead(&mut self) -> rustyline::Result<()> {
+        let mut editor = editor(&self.session, &self.asked)?;
+        std::mem::swap(editor.history_mut(), self.editor.history_mut());
+        self.editor = editor;
+        Ok(())
+    }
 }
 
-/// Takes the lines off the front that make a whole cell.
-fn first_cell(typed: &mut String) -> Option<String> {
-    let ends = typed.match_indices('\n').map(|(end, _)| end);
-    let end = ends.into_iter().find(|end| {
-        let text = &typed[..*end];
-        !text.trim().is_empty() && Session::is_complete(text)
-    })?;
-    let text = typed[..end].to_owned();
-    typed.drain(..=end);
-    Some(text)
+/// An editor without history. It keeps what it reads behind the end of a line for the next one
+/// (rustyline's feature `buffer-redux`).
+fn editor(
+    session: &Session,
+    asked: &early::Asked,
+) -> rustyline::Result<Editor<Lines, FileHistory>> {
+    let config = Config::builder()
+        .max_history_size(history::ENTRIES)?
+        .history_ignore_space(true)
+        .completion_type(CompletionType::List)
+        .completion_show_all_if_ambiguous(true)
+        .build();
+    let mut editor = Editor::with_config(config)?;
+    editor.set_helper(Some(Lines::new(session.names())));
+    let (key, ends) = early::binding(asked);
+    editor.bind_sequence(key, ends);
+    Ok(editor)
 }
