@@ -4,6 +4,7 @@ mod common;
 mod concat;
 mod corpus;
 mod data;
+mod device;
 mod edges;
 mod fixtures;
 mod formats;

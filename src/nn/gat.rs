@@ -116,21 +116,15 @@ impl Gat {
             x.linear::<Tensor>(&self.weight, None).view([edges.nodes, self.heads, self.width]); // [N,H,D]
         let score = |att: &Tensor| (&projected * att).sum_dim_intlist(-1, false, None); // [N,H]
         let logits = leaky_relu(
-            &(rows(&score(&self.att_src), &edges.source)
-                + rows(&score(&self.att_dst), &edges.target)),
+            &(score(&self.att_src).index_select(0, &edges.source)
+                + score(&self.att_dst).index_select(0, &edges.target)),
         ); // [E,H]
         let attention = softmax_by_target(&logits, edges).dropout(self.dropout, train); // [E,H]
-        let sent = rows(&projected, &edges.source); // [E,H,D]
+        let sent = projected.index_select(0, &edges.source); // [E,H,D]
         // The mean over heads is taken on the edges: a third of the sums over neighbours.
         let sent = (attention.unsqueeze(1) / self.heads as f64).bmm(&sent).squeeze_dim(1); // [E,D]
         edges.reduce("sum", &sent) + &self.bias // [N,D]
     }
-}
-
-/// The rows of `x` at `index`. On CUDA the gradient of `index_select` adds in whichever order its threads
-/// come; that of indexing sorts first, so that it gives the same bits each time.
-fn rows(x: &Tensor, index: &Tensor) -> Tensor {
-    if x.device().is_cuda() { x.index(&[Some(index)]) } else { x.index_select(0, index) }
 }
 
 /// libtorch's own takes its slope from the default, 0.01, in tch.
@@ -141,7 +135,7 @@ fn leaky_relu(x: &Tensor) -> Tensor {
 /// Softmax of `logits` [E,H] over the edges that share a target.
 fn softmax_by_target(logits: &Tensor, edges: &Edges) -> Tensor {
     let largest = edges.reduce("max", &logits.detach()); // [N,H]
-    let weight = (logits - rows(&largest, &edges.target)).exp();
+    let weight = (logits - largest.index_select(0, &edges.target)).exp();
     let total = edges.reduce("sum", &weight); // [N,H]
-    weight / rows(&total, &edges.target)
+    weight / total.index_select(0, &edges.target)
 }
