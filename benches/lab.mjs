@@ -57,14 +57,16 @@ try {
     const start = Date.now();
     for (;;) {
       if (await condition()) return Date.now() - start;
-      if (Date.now() - start > seconds * 1000) { await picture("failed"); throw new Error(`${what}: not within ${seconds} s`); }
+      if (Date.now() - start > seconds * 1000) { await picture("failed"); fs.writeFileSync(`${pictures}/failed.html`, await page.content()); throw new Error(`${what}: not within ${seconds} s`); }
       await new Promise((wait) => setTimeout(wait, 5));
     }
   };
   const say = (what) => console.log(what);
   await page.waitForSelector(".jp-Notebook .jp-CodeCell .cm-content", { timeout: 60000 });
   const idle = () => page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').count();
-  await within("a kernel that waits", 60, idle);
+  const kernels = async () => (await fetch(`${address}/api/kernels`)).json();
+  await within("a kernel that waits", 60, async () => (await kernels()).some((k) => k.connections > 0 && k.execution_state === "idle") && (await idle()));
+  await page.waitForTimeout(500); // the page hears of it a moment later
   const edit = async (i, toEnd = true) => {
     await at(i).scrollIntoViewIfNeeded();
     await at(i).locator(".cm-content").click();
@@ -96,7 +98,7 @@ try {
   await page.keyboard.press("Escape");
 
   await run(4);
-  await within("a live chart", 120, async () => (await output(4).locator("canvas, svg.marks, img").count()) > 0);
+  await within("a live chart", 60, async () => (await at(4).locator(".jp-Cell-outputWrapper").locator("canvas, svg, img").count()) > 0);
   await page.waitForTimeout(8000);
   await edit(5);
   await page.keyboard.type(".na");
