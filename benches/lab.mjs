@@ -111,6 +111,7 @@ try {
   await picture("4-training");
   await page.locator('jp-button[data-command="notebook:interrupt-kernel"], button[data-command="notebook:interrupt-kernel"]').first().click();
   say(`the stop button: ${await within("the end of the training", 20, async () => (await number(4)) !== "[*]:" && (await idle()))} ms until the cell has ended and the kernel waits`);
+  await within("the stopped training's curves as a figure", 20, async () => (await at(4).locator("canvas, svg.marks").count()) > 0);
   await page.waitForTimeout(300);
   await picture("5-stopped");
   const said = await at(4).innerText();

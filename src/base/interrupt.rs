@@ -4,7 +4,7 @@
 #[cfg(feature = "full")]
 mod abandonable;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,6 +23,8 @@ const CTRL_C: &str = "Ctrl-C";
 thread_local! {
     /// Whether the job that this thread works for was abandoned.
     static ABANDONED: RefCell<Option<Arc<AtomicBool>>> = const { RefCell::new(None) };
+    /// Whether this thread does what is owed in any case.
+    static REGARDLESS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Asks whatever runs to stop at its next safe point.
@@ -55,12 +57,28 @@ pub fn clear() {
 /// Whether a stop was asked for; leaves the request standing. In a job that was abandoned it is so
 /// for ever.
 pub fn requested() -> bool {
+    if REGARDLESS.get() {
+        return false;
+    }
     let counted = |left: u64| (left != 0 && left != NEVER).then(|| left - 1);
     match LOOKS.load(Ordering::Relaxed) {
         0 => true,
         NEVER => ABANDONED.with_borrow(|a| a.as_ref().is_some_and(|a| a.load(Ordering::Relaxed))),
         _ => LOOKS.fetch_update(Ordering::SeqCst, Ordering::SeqCst, counted) == Err(0),
     }
+}
+
+/// Does to its end what takes but a moment and is owed also where the user wishes to stop: the last state
+/// of a display.
+pub fn regardless<T>(work: impl FnOnce() -> T) -> T {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            REGARDLESS.set(self.0);
+        }
+    }
+    let _before = Before(REGARDLESS.replace(true));
+    work()
 }
 
 /// Returns [`Kind::Interrupted`](super::Kind::Interrupted) when a stop was asked for.

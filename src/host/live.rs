@@ -107,7 +107,8 @@ impl Sink for Live {
             true => End::Stopped,
             false => End::Finished,
         };
-        self.show(&mut job, end);
+        // Drawing looks at the wish to stop, and a chart that was there must not go.
+        interrupt::regardless(|| self.show(&mut job, end));
     }
 }
 
