@@ -22,9 +22,9 @@ mod turn;
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ use tokio::runtime::{Handle, Runtime};
 
 use self::channels::Replies;
 use self::connection::Sockets;
-use self::execute::Waiting;
+use self::execute::{TOGETHER, Waiting};
 use self::history::History;
 use self::iopub::IoPub;
 use self::outlet::Outlet;
@@ -65,7 +65,7 @@ struct Kernel {
     bereft: AtomicBool,
     turn: Turn,
     names: Names,
-    history: Mutex<History>,
+    history: History,
     /// The content of `connect_reply`.
     ports: Value,
     log: Log,
@@ -123,7 +123,7 @@ fn serve(file: &Path) -> Result<Infallible> {
         bereft: false.into(),
         turn: Turn::default(),
         names: session.names(),
-        history: History::open(state_folder().as_deref()).into(),
+        history: History::open(state_folder().as_deref()),
         ports,
         shell: Replies::new(to_shell, log.clone()),
         log: log.clone(),
@@ -141,13 +141,20 @@ fn serve(file: &Path) -> Result<Infallible> {
             break;
         }
     }
+    kernel.turn.close();
+    // Whoever waits for a cell that is not run any more is told so.
+    while let Ok(work) = works.recv_timeout(TOGETHER) {
+        if let Work::Cell(cell) = work {
+            execute::execute(&kernel, &mut session, &cell);
+        }
+    }
     if kernel.bereft.load(Ordering::Relaxed) {
         session.journal().leave_open();
     }
     // Its helper processes end with it, its journal is closed.
     drop(session);
-    kernel.outlet.drain();
-    kernel.iopub.flush();
+    kernel.history.close();
+    kernel.outlet.flush();
     std::thread::sleep(FAREWELL);
     signals::leave(Exit::Success.code());
 }
@@ -177,10 +184,6 @@ impl Kernel {
     fn offer(&self, session: &mut Session) -> Option<String> {
         let first = !self.offered.swap(true, Ordering::Relaxed);
         first.then(|| session.journal().offer()).flatten()
-    }
-
-    fn history(&self) -> MutexGuard<'_, History> {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same where no client has asked for it: the next session offers the cells of this one.
@@ -221,7 +224,7 @@ impl Console for Front {
 
     fn input(&self, prompt: &str, secret: bool) -> Result<String> {
         // The prompt's own line stands in front of the question.
-        self.outlet.drain();
+        self.outlet.flush();
         self.stdin.ask(prompt, secret)
     }
 }
