@@ -1,6 +1,8 @@
 //! Messages of the Jupyter protocol, their content left as JSON: a client may send what no type
 //! of ours foresees.
 
+use std::time::Duration;
+
 use jupyter_protocol::{Header, JupyterMessage, JupyterMessageContent, UnknownMessage};
 use jupyter_zmq_client::RawMessage;
 use serde_json::{Value, json};
@@ -83,5 +85,8 @@ fn new(kind: &str, content: Value, parent: Option<&Message>) -> Message {
     let mut message = Message::new(UnknownMessage { msg_type: kind.into(), content }, parent);
     message.header.version = PROTOCOL.into();
     message.header.username = "kernel".into();
+    // jupyter_client reads microseconds, and leaves a date with more digits as a text.
+    let beyond = message.header.date.timestamp_subsec_nanos() % 1000;
+    message.header.date -= Duration::from_nanos(beyond.into());
     message
 }

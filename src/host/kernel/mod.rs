@@ -28,7 +28,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 
 use self::channels::Replies;
 use self::connection::Sockets;
@@ -48,6 +48,10 @@ use crate::script::{Console, Output};
 
 /// How long a cell may take to stop when the kernel is told to end.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// How long a thread that has answered stays for the next request: a process at the limit of its memory
+/// gets no other, and would not answer any more.
+const KEPT: Duration = Duration::from_hours(24 * 365);
 
 /// What the last replies need to get out of the process.
 const FAREWELL: Duration = Duration::from_millis(50);
@@ -90,7 +94,11 @@ pub fn run(file: &Path) -> Exit {
 fn serve(file: &Path) -> Result<Infallible> {
     let info = connection::read(file)?;
     let starting = |e| Error::io("starting the kernel", e);
-    let runtime = Runtime::new().map_err(starting)?;
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .thread_keep_alive(KEPT)
+        .build()
+        .map_err(starting)?;
     let session_id = uuid::Uuid::new_v4().to_string();
     let sockets = runtime.block_on(Sockets::bind(&info, &session_id))?;
     let captured = capture::begin().map_err(starting)?;
