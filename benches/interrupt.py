@@ -4,14 +4,15 @@
 
 Two parts, `--only jobs` and `--only training` run one. The first has a table with a row for each kind of
 work on 100,000 spots x 2,000 genes (a network: 4,000 x 2,000; a picture: 10,000 x 10,000 px). Each is run
-once to its end; then it is interrupted at moments drawn evenly from that time, by message and by SIGINT in
-turn, and everything that was defined before is read and must be what it was.
+once to its end; then it is interrupted at moments drawn evenly from that time (5 s for what has no end), by
+message and by SIGINT in turn, and everything that was defined before is read and must be what it was.
 In the second a training goes on from its last checkpoint each time and is interrupted within the time of
 three epochs. At the end it runs to its end, and must have the epochs that it was asked for.
 Fails where a reply took longer than the goal, or anything was lost.
 """
-import argparse, os, random, statistics, sys, time
+import argparse, contextlib, os, random, statistics, sys, time
 from pathlib import Path
+from queue import Empty
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests/python"))
 from kernels import Kernel, home
@@ -96,6 +97,8 @@ def kinds(folder):
         ("read h5ad", f"data::read(\"{folder}/logs.h5ad\");"),
         ("hand to Rust", "%%rust -i ds\nlet spots = ds.x.shape.0;"),
         ("sim::tissue", f"sim::tissue(#{{ spots: {a.large[0]}, genes: {a.large[1]}, seed: 2 }});"),
+        ("print for ever", "let line = \"\"; line.pad(10000, \"x\"); loop { print(line) }"),
+        ("display for ever", "let figure = plot::spatial(ds, \"purity\"); loop { display(figure) }"),
     ]
 
 
@@ -123,7 +126,15 @@ def interrupt(kernel, asked, by_message):
     start = time.perf_counter()
     kernel.manager.interrupt_kernel() if by_message else kernel.manager.signal_kernel(2)
     ran = kernel.finish(asked, seconds=LONG)
-    return time.perf_counter() - start, ran
+    return ran.replied - start, ran
+
+
+def read(kernel, seconds):
+    """Reads what a cell without an end says, as front ends do."""
+    until = time.perf_counter() + seconds
+    while (left := until - time.perf_counter()) > 0:
+        with contextlib.suppress(Empty):
+            kernel.client.get_iopub_msg(timeout=left)
 
 
 def was_interrupted(ran):
@@ -145,14 +156,16 @@ def jobs():
                 continue
             if code.startswith("%%rust"):
                 run(kernel, code)  # compiles its crates
+            endless = "for ever" in name
             start = time.perf_counter()
-            run(kernel, code)
-            alone = time.perf_counter() - start
+            if not endless:
+                run(kernel, code)
+            alone = 5 if endless else time.perf_counter() - start
             took, after = [], []
             for i in range(a.times_each):
                 moment = draw.uniform(0, 0.95 * alone)
                 asked = kernel.start(code)
-                time.sleep(moment)
+                read(kernel, moment) if endless else time.sleep(moment)
                 seconds, ran = interrupt(kernel, asked, i % 2 == 0)
                 if not ran.ok and not was_interrupted(ran):
                     sys.exit(f"{name}, interrupted after {moment:.2f} s, failed otherwise:\n{ran.error}")
@@ -169,7 +182,7 @@ def jobs():
                 if now != before:
                     sys.exit(f"after an interrupt of {name} at {moment:.2f} s:\n{now}\nbefore:\n{before}")
             median, most = (f"{statistics.median(took):.0f}", f"{max(took):.0f}") if took else ("-", "-")
-            print(f"| {name} | {alone:.2f} | {len(took)} of {a.times_each} | {median} | {most} | {max(after):.0f} |", flush=True)
+            print(f"| {name} | {'-' if endless else f'{alone:.2f}'} | {len(took)} of {a.times_each} | {median} | {most} | {max(after):.0f} |", flush=True)
             if took and max(took) > a.goal * 1000:
                 slow.append(name)
     print(f"\nvariables read after each, and as they were; over {a.goal * 1000:.0f} ms: {', '.join(slow) or 'none'}")

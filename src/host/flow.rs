@@ -7,6 +7,12 @@ use super::capture::Pipe;
 use super::rust::content::Content;
 use crate::script::Output;
 
+/// Hands over what Rust's own buffer keeps back, a line without its end. Not while a flow is locked: the
+/// buffer may be held by a thread that waits until its pipe is read.
+pub fn flush_own_buffer() {
+    std::io::stdout().flush().ok();
+}
+
 /// Serves one cell after the other; each method returns what is to be shown now.
 #[derive(Default)]
 pub struct Flow {
@@ -39,10 +45,9 @@ impl Flow {
         }
     }
 
-    /// The cell has ended: what it wrote is all there, open markers are text.
+    /// The cell has ended: what it wrote is all there ([`flush_own_buffer`] comes before), open markers
+    /// are text.
     pub fn end(&mut self) -> Vec<Output> {
-        // Rust's own buffer, which keeps back a line without its end.
-        std::io::stdout().flush().ok();
         let mut all = self.native();
         if let Some([out, err]) = &mut self.pipes {
             let (out, err) = (out.rest(), err.rest());

@@ -49,7 +49,7 @@ pub fn frames(failure: &Failure, session: &Session) -> Vec<Frame> {
 
 /// The text of a failure, its source lines taken from the session.
 pub fn render(failure: &Failure, session: &Session) -> String {
-    let mut out = format!("error: {}", text::readable(&failure.message));
+    let mut out = heading(failure);
     for frame in frames(failure, session) {
         if let Some(call) = &frame.call {
             write!(out, "\nin {}", text::readable(call)).ok();
@@ -60,6 +60,11 @@ pub fn render(failure: &Failure, session: &Session) -> String {
         locate(&mut out, &frame);
     }
     out
+}
+
+/// What went wrong, without the places.
+pub fn heading(failure: &Failure) -> String {
+    format!("error: {}", text::readable(&failure.message))
 }
 
 /// The name that stands at a place.

@@ -108,10 +108,12 @@ impl Session {
 
     /// Says of a name that is missing which cell was to make it and did not end.
     fn explain(&self, failure: &mut Failure) {
-        if failure.kind == Kind::Missing
-            && let Some(name) = report::word(&failure.place, self)
-            && let Some(why) = why_missing(&self.journal.entries(), &name)
-        {
+        let why = || {
+            let missing = failure.kind == Kind::Missing;
+            let name = missing.then(|| report::word(&failure.place, self)).flatten()?;
+            why_missing(&self.journal.entries(), &name)
+        };
+        if let Ok(Some(why)) = attempt(why) {
             failure.message = format!("{}. {why}", failure.message);
         }
     }
@@ -156,9 +158,7 @@ impl Session {
 
     /// A panic of our own is an error of the cell; the session stays as it was at that moment.
     fn guarded(&mut self, cell: impl FnOnce(&mut Self) -> Said) -> Said {
-        catch_unwind(AssertUnwindSafe(|| cell(self))).unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
+        attempt(|| cell(self)).unwrap_or_else(|text| {
             Said::failure(format!(
                 "Spatia itself failed: {text}. This is a fault in Spatia, not in the cell; a script \
                  that shows it makes a good report. The variables are still there"
@@ -280,7 +280,7 @@ impl Session {
 
     /// A failure with its source lines, as people read it.
     pub fn traceback(&self, failure: &Failure) -> String {
-        report::render(failure, self)
+        attempt(|| report::render(failure, self)).unwrap_or_else(|_| report::heading(failure))
     }
 
     /// The places of a failure as data, for front ends that draw them on their own.
@@ -340,9 +340,19 @@ impl Session {
     }
 
     fn learn(&mut self) {
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) =
-            Arc::new(self.interpreter.known());
+        // Names that are a cell old are better than a session that has ended.
+        if let Ok(known) = attempt(|| self.interpreter.known()) {
+            *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+        }
     }
+}
+
+/// Does something of our own that must not take the session with it; else what its panic says.
+fn attempt<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text").to_owned()
+    })
 }
 
 /// A view of a session's names that other threads may hold.

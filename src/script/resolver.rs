@@ -89,10 +89,9 @@ impl Modules {
         let within = |e: Raised| Box::new(EvalAltResult::ErrorInModule(name.to_owned(), e, at));
         let text = text(name).map_err(|e| positioned(e.into(), at))?;
         let ast = state.compile(engine, &text, name).map_err(|e| within(Box::new(e.into())))?;
-        self.loading.borrow_mut().push(Loading { name: name.to_owned(), imports: Vec::new() });
-        let module = Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(within);
-        let imports = self.loading.borrow_mut().pop().map(|l| l.imports).unwrap_or_default();
-        let mut module = module?;
+        let under_way = UnderWay::begin(self, name);
+        let mut module = Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(within)?;
+        let imports = under_way.imports();
         module.set_id(name);
         module.build_index();
         let module = Rc::new(module);
@@ -157,6 +156,28 @@ impl Modules {
 fn positioned(mut e: Raised, at: Position) -> Raised {
     e.set_position(at);
     e
+}
+
+/// A module that is being loaded, until this is dropped: also by an error, or a panic in the module.
+struct UnderWay<'a>(&'a RefCell<Vec<Loading>>);
+
+impl<'a> UnderWay<'a> {
+    fn begin(modules: &'a Modules, name: &str) -> Self {
+        let loading = Loading { name: name.to_owned(), imports: Vec::new() };
+        modules.loading.borrow_mut().push(loading);
+        Self(&modules.loading)
+    }
+
+    /// What it has imported so far.
+    fn imports(&self) -> Vec<String> {
+        self.0.borrow_mut().last_mut().map(|l| std::mem::take(&mut l.imports)).unwrap_or_default()
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.borrow_mut().pop();
+    }
 }
 
 /// The name under which a module is known: `<gvae>` for the standard library, else its file.

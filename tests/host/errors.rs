@@ -1,6 +1,11 @@
 //! What errors say, and where.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use spatia::base::Kind;
+use spatia::host::Session;
+use spatia::script::{Console, Output};
 
 use super::language::{TISSUE, failure, session, shown};
 
@@ -250,4 +255,44 @@ fn a_long_line_with_a_syntax_error_is_read_once() {
     }
     let took = began.elapsed().as_secs_f64();
     assert!(took < 20.0, "{took} s for what takes 2");
+}
+
+/// A console that fails as no code of ours should.
+#[derive(Default)]
+struct Fragile {
+    is_broken: AtomicBool,
+}
+
+impl Console for Fragile {
+    fn output(&self, _: Output) {
+        assert!(!self.is_broken.load(Ordering::SeqCst), "the console broke");
+    }
+
+    fn input(&self, _: &str, _: bool) -> spatia::base::Result<String> {
+        Ok(String::new())
+    }
+}
+
+#[test]
+fn a_panic_is_an_error_of_its_cell_and_modules_load_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = folder.path().join("talks");
+    std::fs::write(module.with_extension("rhai"), "print(\"hello\");\nfn two() { 2 }\n").unwrap();
+    let import = format!("import \"{}\" as talks\ntalks::two() + kept", module.display());
+    let console = Arc::new(Fragile::default());
+    let mut s = Session::new(console.clone());
+    shown(&mut s, "let kept = 40");
+
+    console.is_broken.store(true, Ordering::SeqCst);
+    for cell in [import.as_str(), "print(kept)"] {
+        s.cell(cell);
+    }
+    let said = failure(&mut s, &import);
+    assert!(said.message.contains("Spatia itself failed: the console broke"), "{}", said.message);
+    assert!(s.traceback(&said).starts_with("error: Spatia itself failed"));
+    assert_eq!(s.count(), 4);
+
+    console.is_broken.store(false, Ordering::SeqCst);
+    assert_eq!(shown(&mut s, &import), "42");
+    assert!(s.names().get().variables.iter().any(|v| v.name == "kept"));
 }

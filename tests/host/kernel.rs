@@ -63,6 +63,17 @@ fn cells_sent_along_with_a_failing_one_are_aborted_and_later_ones_run() {
 }
 
 #[test]
+fn what_fails_silently_aborts_no_cell() {
+    Client::with(|mut k| async move {
+        let silent = k.execute_with("nope()", json!({ "silent": true })).await;
+        let next = k.execute("1").await;
+        assert_eq!(k.reply_to(&silent).await["status"], "error");
+        assert_eq!(k.reply_to(&next).await["status"], "ok");
+        k
+    });
+}
+
+#[test]
 fn silent_cells_and_expressions_leave_no_trace() {
     Client::with(|mut k| async move {
         let ran = k.run_with("let x = 20; x", json!({ "silent": true })).await;
@@ -98,6 +109,36 @@ fn an_interrupt_ends_a_loop_and_keeps_the_variables() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(k.control("interrupt_request", json!({})).await["status"], "ok");
         assert_eq!(k.run("n").await.reply["status"], "ok");
+        k
+    });
+}
+
+#[test]
+fn an_interrupt_of_output_without_end_waits_for_no_client() {
+    Client::with(|mut k| async move {
+        k.run("let text = \"\"; text.pad(1000000, \"x\"); let n = 0").await;
+        let before = k.memory();
+        let cell = k.execute("loop { print(`${n} ${text}`); n += 1 }").await;
+        k.heard("stream").await;
+        // From here on nothing is read: the kernel gets rid of no more than the sockets take.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        k.control("interrupt_request", json!({})).await;
+        // Clients are hung up on after 20 s.
+        let reply = tokio::time::timeout(Duration::from_secs(15), k.reply_to(&cell)).await;
+        assert_eq!(reply.expect("a reply in time")["ename"], "Interrupted");
+        assert!(k.memory() < before + 200, "{} MB, {before} MB before", k.memory());
+        // All of it comes, and in order.
+        let said = k.heard_of(&cell).await;
+        let texts = said.iter().filter(|(kind, _)| kind == "stream");
+        let text: String = texts.filter_map(|(_, content)| content["text"].as_str()).collect();
+        let lines = text.lines().map(|l| l.trim_end_matches('x').trim().parse::<usize>().unwrap());
+        let lines: Vec<usize> = lines.collect();
+        assert_eq!(lines, (0..lines.len()).collect::<Vec<_>>());
+        let kinds: Vec<&str> = said.iter().map(|(kind, _)| kind.as_str()).collect();
+        assert!(kinds.ends_with(&["error", "idle"]), "{kinds:?}");
+        let n = k.run("n").await.find("execute_result")["data"]["text/plain"].clone();
+        let n: usize = n.as_str().unwrap().parse().unwrap();
+        assert!([n, n + 1].contains(&lines.len()), "{} lines of {n}", lines.len());
         k
     });
 }
@@ -164,9 +205,12 @@ fn the_kernel_answers_while_a_cell_runs() {
         k.heard("execute_input").await;
         let found =
             k.shell("complete_request", json!({ "code": "tissue_of", "cursor_pos": 9 })).await;
-        assert_eq!(found["status"], "ok");
+        assert_eq!(found["matches"], json!(["tissue_of_mine"]));
+        assert_eq!((&found["cursor_start"], &found["cursor_end"]), (&json!(0), &json!(9)));
         let asked = json!({ "code": "tissue_of_mine", "cursor_pos": 3, "detail_level": 0 });
-        assert_eq!(k.shell("inspect_request", asked).await["status"], "ok");
+        let found = k.shell("inspect_request", asked).await;
+        assert_eq!(found["found"], true);
+        assert!(has(&found["data"]["text/plain"], "int"), "{found}");
         let asked = json!({ "code": "let x = [" });
         assert_eq!(k.shell("is_complete_request", asked).await["status"], "incomplete");
         // As deep as the language goes, and deeper: on a thread that has less of a stack than cells have.
@@ -186,6 +230,37 @@ fn the_kernel_answers_while_a_cell_runs() {
         assert_eq!(k.control("kernel_info_request", json!({})).await["status"], "ok");
         k.control("interrupt_request", json!({})).await;
         k.reply_to(&cell).await;
+        k
+    });
+}
+
+#[test]
+fn every_request_makes_the_kernel_busy_and_then_idle() {
+    Client::with(|mut k| async move {
+        for (kind, content) in [
+            ("kernel_info_request", json!({})),
+            ("complete_request", json!({ "code": "pri", "cursor_pos": 3 })),
+            ("inspect_request", json!({ "code": "print", "cursor_pos": 3 })),
+            ("is_complete_request", json!({ "code": "1" })),
+            ("history_request", json!({ "hist_access_type": "tail", "n": 1 })),
+            ("comm_info_request", json!({})),
+            ("connect_request", json!({})),
+        ] {
+            let id = k.tell(kind, content).await;
+            let asked = k.finish(&id).await;
+            assert_eq!(asked.kinds(), ["busy", "idle"], "{kind}");
+            assert_ne!(asked.reply["status"], "error", "{kind}");
+        }
+        let asked = json!({ "comm_id": "c", "target_name": "t", "data": {} });
+        let id = k.tell("comm_open", asked).await;
+        let kinds: Vec<String> = k.heard_of(&id).await.into_iter().map(|(kind, _)| kind).collect();
+        assert_eq!(kinds, ["busy", "comm_close", "idle"]);
+        for kind in ["kernel_info_request", "interrupt_request", "debug_request"] {
+            let (id, _) = k.ask_control(kind, json!({})).await;
+            let kinds: Vec<String> =
+                k.heard_of(&id).await.into_iter().map(|(kind, _)| kind).collect();
+            assert_eq!(kinds, ["busy", "idle"], "{kind}");
+        }
         k
     });
 }
@@ -249,6 +324,31 @@ fn kernels_that_run_at_once_have_a_number_each() {
         other.ended().await;
         k
     });
+}
+
+#[test]
+fn no_cell_waits_for_a_history_that_another_holds() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("spatia");
+    std::fs::create_dir_all(&folder).unwrap();
+    // As a kernel does that was stopped amid its start.
+    let lock = std::fs::File::create(folder.join("kernel_history.lock")).unwrap();
+    lock.lock().unwrap();
+    Client::with_home(home.path(), |mut k| async {
+        k.run("let a = 1").await;
+        k.run("let b = 2").await;
+        let asked = json!({ "hist_access_type": "tail", "n": 9 });
+        let found = k.shell("history_request", asked).await["history"].clone();
+        assert_eq!(found, json!([[1, 1, "let a = 1"], [1, 2, "let b = 2"]]));
+        lock.unlock().unwrap();
+        k.run("let c = 3").await;
+        k
+    });
+    let text = std::fs::read_to_string(folder.join("kernel_history.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let inputs: Vec<&str> = lines.iter().filter_map(|l| l["input"].as_str()).collect();
+    assert_eq!(inputs, ["let a = 1", "let b = 2", "let c = 3"]);
 }
 
 #[test]
@@ -373,6 +473,22 @@ fn input_asks_the_client_and_waits_no_longer_than_it_is_wanted() {
 }
 
 #[test]
+fn a_question_comes_behind_what_was_said_before_it() {
+    Client::with(|mut k| async move {
+        let code = "let s = \"\"; s.pad(32000000, \"x\"); print(s); input(\"more? \")";
+        let cell = k.execute(code).await;
+        // More than the sockets take: the question waits until it is read.
+        let early = tokio::time::timeout(Duration::from_secs(1), k.question()).await;
+        assert!(early.is_err(), "{early:?}");
+        k.heard("stream").await;
+        k.question().await;
+        k.answer("no").await;
+        assert_eq!(k.finish(&cell).await.reply["status"], "ok");
+        k
+    });
+}
+
+#[test]
 fn what_native_code_writes_reaches_the_cell() {
     Client::with(|mut k| async move {
         let cell = k.execute("loop {}").await;
@@ -461,6 +577,31 @@ fn shutdown_is_answered_and_the_process_ends_even_amid_a_cell() {
         assert!(k.ended().await.success());
         k
     });
+}
+
+#[test]
+fn cells_that_wait_when_the_kernel_is_told_to_quit_are_answered() {
+    for quit in [":quit", "exit()"] {
+        Client::with(|mut k| async move {
+            k.execute("input(\"now? \")").await;
+            let quitting = k.execute(quit).await;
+            let waiting = [k.execute("1").await, k.execute("2").await];
+            // Its answer comes behind them: all of them have arrived.
+            k.shell("kernel_info_request", json!({})).await;
+            k.question().await;
+            k.answer("yes").await;
+            assert_eq!(k.finish(&quitting).await.reply["status"], "ok");
+            for id in &waiting {
+                let ran = k.finish(id).await;
+                assert_eq!(
+                    (ran.reply["status"].as_str(), ran.kinds()),
+                    (Some("aborted"), vec!["busy", "idle"])
+                );
+            }
+            assert!(k.ended().await.success());
+            k
+        });
+    }
 }
 
 #[test]

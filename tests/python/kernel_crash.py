@@ -30,11 +30,11 @@ class Crash(unittest.TestCase):
             self.assertTrue(kernel.run(cell).ok)
         return kernel
 
-    def limited(self):
+    def limited(self, room=ROOM):
         kernel = self.kernel()
         status = Path(f"/proc/{kernel.pid}/status").read_text()
         size = 1024 * int(re.search(r"VmSize:\s*(\d+) kB", status)[1])
-        resource.prlimit(kernel.pid, resource.RLIMIT_AS, (size + ROOM, size + ROOM))
+        resource.prlimit(kernel.pid, resource.RLIMIT_AS, (size + room, size + room))
         return kernel
 
     def whole(self, kernel):
@@ -77,6 +77,11 @@ class Crash(unittest.TestCase):
         self.survives("C++ exception of libtorch, panic of native code", self.kernel(),
                       MODEL + "models::gvae(ds, #{ hidden_dim: 10000000000, device: \"cpu\" })", "more than the machine")
 
+    def test_panic_in_rust(self):
+        # Less than the stack of a thread: Rust's library panics where a Rust cell is to have one.
+        self.survives("panic in Rust", self.limited(1 << 20), "%%rust\n1",
+                      "Spatia itself failed: failed to spawn thread", "The variables are still there")
+
     def test_endless_recursion(self):
         self.survives("endless recursion", self.kernel(), "fn f(x) { f(x + 1) + 1 } f(0)", "f(")
 
@@ -94,6 +99,14 @@ class Crash(unittest.TestCase):
     def test_memory_beyond_the_process_limit_in_rust(self):
         self.dies("memory limit, in native code", self.limited(), None,
                   "let ds = sim::tissue(#{ spots: 1000, genes: 500 }); let many = []; for i in 0..1000 { many.push(ds) } data::concat(many)")
+
+    def test_a_kernel_at_its_limit_answers_after_a_pause(self):
+        kernel = self.limited(1 << 20)
+        self.assertEqual(kernel.ask("kernel_info")["status"], "ok")
+        # tokio lets a thread go that had nothing to do for 10 s.
+        time.sleep(11)
+        self.assertEqual(kernel.ask("kernel_info")["status"], "ok")
+        self.whole(kernel)
 
     def test_abort(self):
         self.dies("abort", self.kernel(), lambda pid: os.kill(pid, signal.SIGABRT))

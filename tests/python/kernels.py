@@ -52,10 +52,10 @@ def install(spatia, prefix, name="spatia"):
 
 
 class Ran:
-    """What became of a cell: its reply, and what all clients heard of it, in order."""
+    """What became of a cell: its reply, when it came, and what all clients heard of it, in order."""
 
-    def __init__(self, reply, heard):
-        self.content, self.heard = reply["content"], heard
+    def __init__(self, reply, heard, replied):
+        self.content, self.heard, self.replied = reply["content"], heard, replied
         self.ok = self.content["status"] == "ok"
 
     def of(self, kind):
@@ -108,7 +108,7 @@ class Kernel:
 
     def finish(self, asked, client=None, seconds=PATIENCE):
         client = client or self.client
-        reply = answer(client, asked, seconds)
+        reply, replied = answer(client, asked, seconds), time.perf_counter()
         heard = []
         while True:
             message = client.get_iopub_msg(timeout=seconds)
@@ -116,7 +116,7 @@ class Kernel:
                 continue
             if message["msg_type"] == "status":
                 if message["content"]["execution_state"] == "idle":
-                    return Ran(reply, heard)
+                    return Ran(reply, heard, replied)
             elif message["msg_type"] != "execute_input":
                 heard.append(message)
 

@@ -18,7 +18,7 @@ pub fn answer(kernel: &Kernel, request: &Message) -> Option<Value> {
         "complete_request" => completions(kernel, request),
         "inspect_request" => inspection(kernel, request),
         "is_complete_request" => completeness(message::text(request, "code")),
-        "history_request" => kernel.history().answer(request),
+        "history_request" => kernel.history.answer(request),
         "comm_info_request" => json!({ "status": "ok", "comms": {} }),
         "connect_request" => kernel.ports.clone(),
         "comm_open" => {

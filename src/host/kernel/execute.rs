@@ -13,8 +13,8 @@ use crate::host::session::Effect;
 use crate::host::{Session, report};
 use crate::script::{Bundle, Failure, Output};
 
-/// How long requests that were sent together with a failing one may need to get here.
-const TOGETHER: Duration = Duration::from_millis(10);
+/// How long requests that were sent together with one before them may need to get here.
+pub const TOGETHER: Duration = Duration::from_millis(10);
 
 /// A cell that came in.
 pub struct Waiting {
@@ -40,9 +40,10 @@ pub(super) fn execute(kernel: &Kernel, session: &mut Session, cell: &Waiting) ->
         Done { content: json!({ "status": "aborted" }), quit: false }
     };
     let failed = done.content["status"] == "error";
-    kernel.outlet.drain();
-    kernel.iopub.flush();
-    if failed && message::flag(request, "stop_on_error", true) {
+    kernel.outlet.flush();
+    // What a front end asks behind the user's back takes none of the user's cells with it.
+    let heeded = message::flag(request, "stop_on_error", true);
+    if failed && heeded && !message::flag(request, "silent", false) {
         // Whoever sent more cells along with this one did so before seeing it fail.
         std::thread::sleep(TOGETHER);
         kernel.turn.abort_waiting();
@@ -80,7 +81,7 @@ fn run(kernel: &Kernel, session: &mut Session, request: &Arc<Message>) -> Done {
     let content = match said.outcome {
         Ok(shown) => {
             if stored {
-                kernel.history().add(number, code, shown.as_ref().map(Bundle::plain));
+                kernel.history.add(number, code, shown.as_ref().map(Bundle::plain));
             }
             let mut payload = Vec::new();
             if let Some(bundle) = shown.filter(|_| !silent) {
@@ -106,7 +107,7 @@ fn run(kernel: &Kernel, session: &mut Session, request: &Arc<Message>) -> Done {
         }
         Err(failure) => {
             if stored {
-                kernel.history().add(number, code, None);
+                kernel.history.add(number, code, None);
             }
             let mut content = error(session, &failure);
             kernel.iopub.say("error", content.clone(), Some(request));

@@ -1,21 +1,26 @@
 //! What all clients hear: outputs, and whether the kernel is busy. One queue keeps the order.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jupyter_zmq_client::{KernelIoPubXPubConnection, PeerIdentity, SubscriptionEvent};
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 use zeromq::{Socket as _, SocketEvent};
 
 use super::message::{self, Message};
 use super::stuck;
+use crate::base::interrupt;
 use crate::host::capture::Log;
 
-/// Messages that may wait before whoever writes output has to wait, too.
+/// Messages, and bytes of their content, that may wait before whoever writes output has to wait, too.
 const BACKLOG: usize = 1_000;
+const BACKLOG_BYTES: usize = 4 << 20;
+
+/// How often whoever waits looks for an interrupt, which is not to wait for slow clients.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How long a client may take nothing at all before it loses its connection.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,9 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const RECONNECTION: Duration = Duration::from_millis(500);
 
 enum Item {
-    Message(Box<Message>),
+    /// A message, and the bytes that it counts for.
+    Message(Box<Message>, usize),
     /// Answered when all before it is sent.
-    Mark(oneshot::Sender<()>),
+    Mark(Sender<()>),
 }
 
 /// Publishes, from any thread and without ever blocking.
@@ -36,19 +42,42 @@ pub struct IoPub {
     waiting: Arc<Waiting>,
 }
 
-/// How many messages are not yet sent.
+/// What is not yet sent.
 #[derive(Default)]
 struct Waiting {
-    count: AtomicUsize,
-    lock: Mutex<()>,
-    fewer: Condvar,
+    load: Mutex<Load>,
+    less: Condvar,
+}
+
+#[derive(Default)]
+struct Load {
+    messages: usize,
+    bytes: usize,
+}
+
+impl Load {
+    fn is_full(&self) -> bool {
+        self.messages >= BACKLOG || self.bytes >= BACKLOG_BYTES
+    }
 }
 
 impl Waiting {
-    fn sent(&self) {
-        if self.count.fetch_sub(1, Ordering::SeqCst) == BACKLOG {
-            drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
-            self.fewer.notify_all();
+    fn load(&self) -> MutexGuard<'_, Load> {
+        self.load.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, bytes: usize) {
+        let mut load = self.load();
+        load.messages += 1;
+        load.bytes += bytes;
+    }
+
+    fn sent(&self, bytes: usize) {
+        let mut load = self.load();
+        load.messages -= 1;
+        load.bytes -= bytes;
+        if !load.is_full() {
+            self.less.notify_all();
         }
     }
 }
@@ -68,9 +97,10 @@ impl IoPub {
 
     /// Publishes a message; after the kernel's end nobody is there to hear it.
     pub fn say(&self, kind: &str, content: Value, parent: Option<&Message>) {
+        let bytes = size(&content);
         let message = Box::new(message::published(kind, content, parent));
-        self.waiting.count.fetch_add(1, Ordering::SeqCst);
-        self.queue.send(Item::Message(message)).ok();
+        self.waiting.add(bytes);
+        self.queue.send(Item::Message(message, bytes)).ok();
     }
 
     /// "busy" when a request is taken up, "idle" when all of its outputs are sent.
@@ -78,20 +108,33 @@ impl IoPub {
         self.say("status", json!({ "execution_state": state }), parent);
     }
 
-    /// Waits until few messages are left, so that no cell can fill the memory with output.
+    /// Waits until little is left, so that no cell can fill the memory with output; a cell that is to
+    /// stop waits no longer.
     pub fn room(&self) {
-        let mut guard = self.waiting.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.waiting.count.load(Ordering::SeqCst) >= BACKLOG {
-            guard = self.waiting.fewer.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        let mut load = self.waiting.load();
+        while load.is_full() && !interrupt::requested() {
+            let waited = self.waiting.less.wait_timeout(load, LOOK);
+            load = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Waits until everything said so far is handed to the system. Not for a task of the runtime.
+    /// Waits until everything said so far is handed to the system, or the cell that said it is to
+    /// stop: what is left then follows. Not for a task of the runtime.
     pub fn flush(&self) {
-        let (mark, done) = oneshot::channel();
-        if self.queue.send(Item::Mark(mark)).is_ok() {
-            done.blocking_recv().ok();
+        let (mark, done) = channel();
+        self.queue.send(Item::Mark(mark)).ok();
+        while done.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) && !interrupt::requested() {
         }
+    }
+}
+
+/// About how many bytes a content is.
+fn size(content: &Value) -> usize {
+    match content {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(size).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + size(value)).sum(),
+        _ => 8,
     }
 }
 
@@ -128,9 +171,9 @@ impl Publisher {
             tokio::select! {
                 event = self.socket.recv_subscription() => self.subscription(event).await,
                 item = items.recv() => match item {
-                    Some(Item::Message(message)) => {
+                    Some(Item::Message(message, bytes)) => {
                         self.send(*message).await;
-                        self.waiting.sent();
+                        self.waiting.sent(bytes);
                     }
                     Some(Item::Mark(done)) => {
                         done.send(()).ok();

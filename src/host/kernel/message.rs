@@ -1,6 +1,8 @@
 //! Messages of the Jupyter protocol, their content left as JSON: a client may send what no type
 //! of ours foresees.
 
+use std::time::Duration;
+
 use jupyter_protocol::{Header, JupyterMessage, JupyterMessageContent, UnknownMessage};
 use jupyter_zmq_client::RawMessage;
 use serde_json::{Value, json};
@@ -14,10 +16,19 @@ pub type Message = JupyterMessage;
 /// Reads a message whose signature was found right.
 ///
 /// # Errors
-/// A part that is not the JSON it must be.
+/// A part that is not the JSON it must be; a header without `msg_id` or `msg_type`.
 pub fn read(raw: RawMessage) -> Result<Message, serde_json::Error> {
     let part = |i: usize| raw.jparts.get(i).map_or(&b"null"[..], |p| p);
-    let header: Header = serde_json::from_slice(part(0))?;
+    let mut header: Value = serde_json::from_slice(part(0))?;
+    // Clients written by hand leave these out; an answer needs none of them.
+    for name in ["username", "session", "version"] {
+        if let Some(fields) =
+            header.as_object_mut().filter(|f| !f.get(name).is_some_and(Value::is_string))
+        {
+            fields.insert(name.into(), "".into());
+        }
+    }
+    let header: Header = serde_json::from_value(header)?;
     let content = serde_json::from_slice(part(3))?;
     Ok(Message {
         parent_header: serde_json::from_slice(part(1)).ok(),
@@ -74,5 +85,8 @@ fn new(kind: &str, content: Value, parent: Option<&Message>) -> Message {
     let mut message = Message::new(UnknownMessage { msg_type: kind.into(), content }, parent);
     message.header.version = PROTOCOL.into();
     message.header.username = "kernel".into();
+    // jupyter_client reads microseconds, and leaves a date with more digits as a text.
+    let beyond = message.header.date.timestamp_subsec_nanos() % 1000;
+    message.header.date -= Duration::from_nanos(beyond.into());
     message
 }

@@ -22,17 +22,17 @@ mod turn;
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 
 use self::channels::Replies;
 use self::connection::Sockets;
-use self::execute::Waiting;
+use self::execute::{TOGETHER, Waiting};
 use self::history::History;
 use self::iopub::IoPub;
 use self::outlet::Outlet;
@@ -48,6 +48,10 @@ use crate::script::{Console, Output};
 
 /// How long a cell may take to stop when the kernel is told to end.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// How long a thread that has answered stays for the next request: a process at the limit of its memory
+/// gets no other, and would not answer any more.
+const KEPT: Duration = Duration::from_hours(24 * 365);
 
 /// What the last replies need to get out of the process.
 const FAREWELL: Duration = Duration::from_millis(50);
@@ -65,7 +69,7 @@ struct Kernel {
     bereft: AtomicBool,
     turn: Turn,
     names: Names,
-    history: Mutex<History>,
+    history: History,
     /// The content of `connect_reply`.
     ports: Value,
     log: Log,
@@ -90,7 +94,11 @@ pub fn run(file: &Path) -> Exit {
 fn serve(file: &Path) -> Result<Infallible> {
     let info = connection::read(file)?;
     let starting = |e| Error::io("starting the kernel", e);
-    let runtime = Runtime::new().map_err(starting)?;
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .thread_keep_alive(KEPT)
+        .build()
+        .map_err(starting)?;
     let session_id = uuid::Uuid::new_v4().to_string();
     let sockets = runtime.block_on(Sockets::bind(&info, &session_id))?;
     let captured = capture::begin().map_err(starting)?;
@@ -123,7 +131,7 @@ fn serve(file: &Path) -> Result<Infallible> {
         bereft: false.into(),
         turn: Turn::default(),
         names: session.names(),
-        history: History::open(state_folder().as_deref()).into(),
+        history: History::open(state_folder().as_deref()),
         ports,
         shell: Replies::new(to_shell, log.clone()),
         log: log.clone(),
@@ -141,13 +149,20 @@ fn serve(file: &Path) -> Result<Infallible> {
             break;
         }
     }
+    kernel.turn.close();
+    // Whoever waits for a cell that is not run any more is told so.
+    while let Ok(work) = works.recv_timeout(TOGETHER) {
+        if let Work::Cell(cell) = work {
+            execute::execute(&kernel, &mut session, &cell);
+        }
+    }
     if kernel.bereft.load(Ordering::Relaxed) {
         session.journal().leave_open();
     }
     // Its helper processes end with it, its journal is closed.
     drop(session);
-    kernel.outlet.drain();
-    kernel.iopub.flush();
+    kernel.history.close();
+    kernel.outlet.flush();
     std::thread::sleep(FAREWELL);
     signals::leave(Exit::Success.code());
 }
@@ -177,10 +192,6 @@ impl Kernel {
     fn offer(&self, session: &mut Session) -> Option<String> {
         let first = !self.offered.swap(true, Ordering::Relaxed);
         first.then(|| session.journal().offer()).flatten()
-    }
-
-    fn history(&self) -> MutexGuard<'_, History> {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same where no client has asked for it: the next session offers the cells of this one.
@@ -221,7 +232,7 @@ impl Console for Front {
 
     fn input(&self, prompt: &str, secret: bool) -> Result<String> {
         // The prompt's own line stands in front of the question.
-        self.outlet.drain();
+        self.outlet.flush();
         self.stdin.ask(prompt, secret)
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::iopub::IoPub;
 use super::message::Message;
 use crate::host::capture::{self, Pipe};
-use crate::host::flow::Flow;
+use crate::host::flow::{self, Flow};
 use crate::script::{Bundle, Output};
 
 /// How long text may wait for more.
@@ -93,10 +93,17 @@ impl Outlet {
 
     /// Sends everything that was said or written so far.
     pub fn drain(&self) {
+        flow::flush_own_buffer();
         let mut state = self.state();
         let rest = state.flow.end();
         self.pass(&mut state, rest);
         self.send(&mut state);
+    }
+
+    /// The same, and waits until it is handed to the system; see [`IoPub::flush`].
+    pub fn flush(&self) {
+        self.drain();
+        self.iopub.flush();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

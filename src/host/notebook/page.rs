@@ -8,7 +8,7 @@ use super::output::Piece;
 use super::progress::Log;
 use crate::base::{Error, Result};
 use crate::host::capture::{self, Pipe};
-use crate::host::flow::Flow;
+use crate::host::flow::{self, Flow};
 use crate::script::{Bundle, Console, Output};
 
 /// The outputs of all cells so far. Those of other cells change, too: a display that has an id can
@@ -59,6 +59,7 @@ impl Page {
 
     /// The cell has ended.
     pub fn end(&self) {
+        flow::flush_own_buffer();
         let mut state = self.state();
         let rest = state.flow.end();
         state.pass(rest);

@@ -161,6 +161,12 @@ impl Client {
 
     /// What is left of a cell, to its end.
     pub async fn finish(&mut self, id: &str) -> Ran {
+        let said = self.heard_of(id).await;
+        Ran { said, reply: self.reply_to(id).await }
+    }
+
+    /// What all clients hear of a request, to "idle".
+    pub async fn heard_of(&mut self, id: &str) -> Vec<(String, Value)> {
         let mut said = Vec::new();
         loop {
             let Received { kind, parent, content, .. } = match self.said.pop_front() {
@@ -175,7 +181,7 @@ impl Client {
             let idle = kind == "idle";
             said.push((kind, content));
             if idle {
-                return Ran { said, reply: self.reply_to(id).await };
+                return said;
             }
         }
     }
@@ -210,13 +216,18 @@ impl Client {
 
     /// Asks on the control channel.
     pub async fn control(&mut self, kind: &str, content: Value) -> Value {
+        self.ask_control(kind, content).await.1
+    }
+
+    /// The same, with the request's id.
+    pub async fn ask_control(&mut self, kind: &str, content: Value) -> (String, Value) {
         let message = message(kind, content);
         let id = message.header.msg_id.clone();
         self.control.send(message).await.unwrap();
         loop {
             let reply = receive(&mut self.control).await;
             if reply.parent == id {
-                return reply.content;
+                return (id, reply.content);
             }
         }
     }
@@ -286,6 +297,14 @@ impl Client {
             }
             self.shell.socket.send(message).await.unwrap();
         }
+    }
+
+    /// The memory that the kernel takes, in MB.
+    pub fn memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.process.id());
+        let text = std::fs::read_to_string(status).unwrap();
+        let line = text.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
     }
 
     /// The kernel's own descriptor, as its native code has it.
