@@ -9,9 +9,10 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::cell::{self, Cell};
+use super::commands::{self, Holder};
 use super::inspect::{self, Detail};
 use super::journal::{Carrier, Entry, Journal, State, why_missing};
-use super::{commands, report, rust};
+use super::{report, rust};
 use crate::base::{Kind, nearest};
 use crate::script::docs;
 use crate::script::{Bundle, Console, Failure, Interpreter, Known, Output, Param, Signature};
@@ -93,7 +94,7 @@ impl Session {
             Ok(_) => State::Succeeded,
             Err(failure) if failure.kind == Kind::Interrupted => State::Interrupted,
             Err(failure) => {
-                self.explain(failure);
+                self.explain(failure, text);
                 State::Failed
             }
         };
@@ -106,9 +107,14 @@ impl Session {
         said
     }
 
-    /// Says of a name that is missing which cell was to make it and did not end.
-    fn explain(&self, failure: &mut Failure) {
-        if failure.kind == Kind::Missing
+    /// Says of a name that is missing which cell was to make it and did not end, and of a line for a
+    /// shell that there is none.
+    fn explain(&self, failure: &mut Failure, text: &str) {
+        if failure.kind != Kind::Interrupted
+            && let Some(why) = commands::shell(text)
+        {
+            failure.message = format!("{}. {why}", failure.message);
+        } else if failure.kind == Kind::Missing
             && let Some(name) = report::word(&failure.place, self)
             && let Some(why) = why_missing(&self.journal.entries(), &name)
         {
@@ -231,13 +237,14 @@ impl Session {
         let given = self.interpreter.give(BTreeMap::new());
         self.interpreter = Interpreter::new(self.console.clone());
         self.interpreter.give(given);
-        self.journal.restarted();
+        self.journal.forgotten(Holder::Language);
     }
 
     /// Forgets variables, functions and imports, and stops the helper of Rust cells.
     pub fn restart(&mut self) {
         self.clear();
         self.rust = rust::Cells::default();
+        self.journal.forgotten(Holder::Rust);
         self.learn();
     }
 
@@ -309,6 +316,16 @@ impl Session {
 
     fn with_effect(&self, outcome: Result<Outcome, Failure>) -> Said {
         Said { outcome, effect: self.interpreter.take_ended().map(Effect::Quit) }
+    }
+
+    /// The variables of the Rust cells and their types.
+    pub(super) fn rust_variables(&self) -> &BTreeMap<String, String> {
+        self.rust.variables()
+    }
+
+    /// Whether the helper of Rust cells runs.
+    pub(super) fn has_rust(&mut self) -> bool {
+        self.rust.runs()
     }
 
     /// Whether there is a variable of that name.

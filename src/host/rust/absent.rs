@@ -1,5 +1,6 @@
 //! Stands for the cells of Rust where Spatia was built without them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::base::Error;
@@ -31,6 +32,17 @@ impl Cells {
 
     /// Nothing to do.
     pub fn restart(&mut self) {}
+
+    /// Never.
+    pub fn runs(&mut self) -> bool {
+        false
+    }
+
+    /// None.
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        &NONE
+    }
 
     /// # Errors
     /// Always.

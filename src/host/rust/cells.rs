@@ -208,13 +208,23 @@ impl Cells {
         };
         self.environment.insert(key.into(), value.into());
         let mut said = format!("{key}={value}");
-        if self.helper.as_mut().is_some_and(Helper::alive) {
+        if self.runs() {
             let ran = self.execute(console, &format!(":env {key}={value}"));
             ran.map_err(|t| self.failure(t, "", "", 1, "setting a variable of the environment"))?;
             said += " for what is compiled from now on. :restart rust gives it to the code of cells, too: \
                      their variables and functions are lost with that";
         }
         Ok(Some(Bundle::text(said)))
+    }
+
+    /// Whether there is a helper.
+    pub fn runs(&mut self) -> bool {
+        self.helper.as_mut().is_some_and(Helper::alive)
+    }
+
+    /// The variables of the Rust cells and their types.
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
     }
 
     /// Stops the helper and forgets all but what `:env` has set.
