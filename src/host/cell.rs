@@ -101,6 +101,11 @@ pub fn below_comments(text: &str) -> &str {
     rest
 }
 
+/// How many lines of a cell stand above what it is, which messages count.
+pub fn lines_above(text: &str) -> usize {
+    text[..text.len() - below_comments(text).len()].matches('\n').count()
+}
+
 /// Whether a text can be run, or waits for more lines: an open bracket or string, a line that asks
 /// for more. A `%%` magic ends with an empty line, because its body may be anything.
 pub fn is_complete(text: &str) -> bool {

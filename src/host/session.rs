@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::cell::{self, Cell};
-use super::commands::{self, Holder};
+use super::commands::{self, Call, Holder};
 use super::inspect::{self, Detail};
 use super::journal::{Carrier, Entry, Journal, State, why_missing};
 use super::{report, rust};
@@ -178,8 +178,14 @@ impl Session {
             Cell::Code(code) => commands::spoken(self, code).unwrap_or_else(|| self.code(code)),
             Cell::Question { name, whole } => self.question(name, whole),
             Cell::Command { name, rest } => commands::command(self, name, rest),
-            Cell::Line { name, rest } => commands::line(self, name, rest),
-            Cell::Magic { name, rest, body } => commands::magic(self, name, rest, body),
+            Cell::Line { name, rest } => {
+                let above = cell::lines_above(text);
+                commands::line(self, &Call { name, rest, body: "", above })
+            }
+            Cell::Magic { name, rest, body } => {
+                let above = cell::lines_above(text);
+                commands::magic(self, &Call { name, rest, body, above })
+            }
             Cell::Lead { first, above, rest } => {
                 let said = self.say(first);
                 if said.outcome.is_err() || said.effect.is_some() {
@@ -334,9 +340,9 @@ impl Session {
     }
 
     /// Runs a cell of Rust.
-    pub(super) fn rust(&mut self, options: &str, code: &str) -> Said {
+    pub(super) fn rust(&mut self, call: &Call<'_>) -> Said {
         let name = self.cell_name();
-        self.rust.run(&mut self.interpreter, &*self.console, &name, options, code).into()
+        self.rust.run(&mut self.interpreter, &*self.console, &name, call).into()
     }
 
     /// Runs one of evcxr's commands.

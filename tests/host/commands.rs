@@ -77,6 +77,10 @@ fn commands_above_code_keep_its_lines() {
     let said = session.cell("// one\n:timing\n\n// two\n:timing\n // three\nnothing");
     let failure = said.outcome.unwrap_err();
     assert_eq!((failure.place.line, failure.place.column), (7, 1), "{}", failure.message);
+    for timed in ["// one\n\n%time nothing", ":timing\n// two\n%%time\nlet x = 1\nnothing"] {
+        let failure = session.cell(timed).outcome.unwrap_err();
+        assert_eq!(failure.place.line, timed.lines().count(), "{timed}");
+    }
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub struct Call<'a> {
     pub rest: &'a str,
     /// The lines behind a `%%` magic.
     pub body: &'a str,
+    /// How many lines of its cell stand above it.
+    pub above: usize,
 }
 
 /// Which of the tables, and how their names are written.
@@ -199,7 +201,7 @@ pub const CELL_MAGICS: &[Command] = &[
             "rust",
             "[-i NAMES] [-o NAMES]",
             "Runs the cell as Rust; -i and -o hand objects over",
-            |session, call| Ok(session.rust(call.rest, call.body)),
+            |session, call| Ok(session.rust(call)),
         )
     },
 ];
@@ -230,17 +232,17 @@ pub fn changes(sort: Sort, name: &str) -> Option<Holder> {
 /// Runs `:name rest`.
 pub fn command(session: &mut Session, name: &str, rest: &str) -> Said {
     let known = ALIASES.iter().find(|(short, _)| *short == name).map_or(name, |(_, long)| long);
-    call(session, Sort::Command, &Call { name: known, rest, body: "" })
+    call(session, Sort::Command, &Call { name: known, rest, body: "", above: 0 })
 }
 
 /// Runs `%name rest`.
-pub fn line(session: &mut Session, name: &str, rest: &str) -> Said {
-    call(session, Sort::Line, &Call { name, rest, body: "" })
+pub fn line(session: &mut Session, called: &Call<'_>) -> Said {
+    call(session, Sort::Line, called)
 }
 
 /// Runs `%%name rest` with the lines behind it.
-pub fn magic(session: &mut Session, name: &str, rest: &str, body: &str) -> Said {
-    call(session, Sort::Cell, &Call { name, rest, body })
+pub fn magic(session: &mut Session, called: &Call<'_>) -> Said {
+    call(session, Sort::Cell, called)
 }
 
 /// `exit`, `quit` and `help` as people type them, unless a variable is called so.

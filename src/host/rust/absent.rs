@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::base::Error;
+use crate::host::commands::Call;
 use crate::script::{Bundle, Console, Failure, Interpreter};
 
 /// Nothing to do: this program is no helper.
@@ -24,8 +25,7 @@ impl Cells {
         _interpreter: &mut Interpreter,
         _console: &dyn Console,
         _name: &str,
-        _options: &str,
-        _code: &str,
+        _call: &Call<'_>,
     ) -> Result<Option<Bundle>, Failure> {
         Err(absent("running a cell of Rust"))
     }
