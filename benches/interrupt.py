@@ -95,6 +95,7 @@ def kinds(folder):
         ("picture thumbnail", f"image::open(\"{picture}\").thumbnail(800);"),
         ("write h5ad", f"logs.write(\"{folder}/logs.h5ad\");"),
         ("read h5ad", f"data::read(\"{folder}/logs.h5ad\");"),
+        ("Rust code", "%%rust\nlet start = std::time::Instant::now();\nwhile start.elapsed().as_secs() < 3 {}"),
         ("hand to Rust", "%%rust -i ds\nlet spots = ds.x.shape.0;"),
         ("sim::tissue", f"sim::tissue(#{{ spots: {a.large[0]}, genes: {a.large[1]}, seed: 2 }});"),
         ("print for ever", "let line = \"\"; line.pad(10000, \"x\"); loop { print(line) }"),

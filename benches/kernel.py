@@ -1,15 +1,16 @@
 """The kernel beside ipykernel and, where it is installed, evcxr: seconds until it is ready, until it
 first completes, and what a trivial cell costs. The kernels take turns in every round; ratios are
-formed within rounds.
+formed within rounds. In each round `spatia repl` starts once, too.
 
     make bench      (or: .deps/venv/bin/python benches/kernel.py SPATIA [--evcxr evcxr_jupyter])
 
 What is timed is what a client sees: from starting the process to the reply to `kernel_info`; from
-sending a cell to the later of its reply and "idle"; from sending the first `complete` to its reply.
+sending a cell to the later of its reply and "idle"; from sending the first `complete` to its reply. Of
+the REPL: from starting it in a pseudo-terminal to its first prompt.
 The sockets of all kernels are tried every 2 ms while they start (libzmq's own 100 ms would hide
 differences).
 """
-import argparse, os, shutil, statistics, subprocess, sys, time
+import argparse, os, pty, select, shutil, statistics, subprocess, sys, time
 from pathlib import Path
 from queue import Empty
 
@@ -28,7 +29,7 @@ p.add_argument("--evcxr-rounds", type=int, default=3, help="evcxr takes a minute
 a = p.parse_args()
 a.evcxr = a.evcxr and str(Path(a.evcxr).absolute())
 WARM_UP = 5
-GOALS = {"ready": 1.0, "cell": 0.005}
+GOALS = {"ready": 1.0, "cell": 0.005, "prompt": 0.4}
 
 
 def idle(client, asked):
@@ -85,6 +86,31 @@ def once(name, prefix, cells):
         context.destroy(linger=0)
 
 
+def prompt():
+    """One start of the REPL: seconds until it asks for a cell, in a terminal that answers nothing."""
+    start = time.perf_counter()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update({"TERM": "xterm-256color", "NO_COLOR": "1"})
+        os.execv(a.spatia, [a.spatia, "repl"])
+    seen = b""
+    while b"[1] > " not in seen:
+        if not select.select([terminal], [], [], 60)[0]:
+            sys.exit(f"the REPL shows no prompt: {seen}")
+        seen += os.read(terminal, 1 << 16)
+    took = time.perf_counter() - start
+    os.write(terminal, b"\x04")
+    while select.select([terminal], [], [], 60)[0]:
+        try:
+            if not os.read(terminal, 1 << 16):
+                break
+        except OSError:
+            break
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    return took
+
+
 def spread(values, unit):
     scale = 1000 if unit == "ms" else 1
     return f"{statistics.median(values) * scale:.2f} {unit} ({min(values) * scale:.2f} to {max(values) * scale:.2f})"
@@ -106,13 +132,16 @@ with home(a.spatia) as folder:
     else:
         print("evcxr_jupyter is not installed: not measured (--evcxr FILE)")
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.2f} before the first round, {a.rounds} rounds")
-    rounds = {name: [] for name in kernels}
+    rounds, prompts = {name: [] for name in kernels}, []
     for i in range(a.rounds):
+        prompts.append(prompt())
         for name, (prefix, cells) in kernels.items():
             if name != "rust" or i < a.evcxr_rounds:
                 rounds[name].append(once(name, prefix, cells))
 
-missed = False
+reached = statistics.median(prompts) < GOALS["prompt"]
+missed = not reached
+print(f"\nREPL ready: median (least to most)\n  spatia     {spread(prompts, 's'):<36} goal {GOALS['prompt']:g} s: {'reached' if reached else 'MISSED'}")
 for what, unit in [("ready", "s"), ("completion", "ms"), ("cell", "ms")]:
     title = {"ready": "kernel ready", "completion": "first completion", "cell": "trivial cell"}[what]
     print(f"\n{title}: median (least to most); theirs over ours, median of the rounds (least to most)")

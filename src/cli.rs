@@ -100,8 +100,7 @@ pub fn main() -> anyhow::Result<i32> {
         signals::end_with_closed_pipes();
     }
     if arguments.version {
-        println!("spatia {}", info::version());
-        return Ok(Exit::Success.code());
+        return Ok(run::print(&format!("spatia {}\n", info::version())).code());
     }
     // The kernel takes its signals by itself.
     if !matches!(arguments.command, Some(Command::Kernel(Kernel::Run { .. }))) {
@@ -120,10 +119,9 @@ pub fn main() -> anyhow::Result<i32> {
         Some(Command::Definitions { folder }) => definitions::write(&folder),
         Some(Command::Repl) => repl::run()?,
         Some(Command::Info) => {
-            for (name, value) in info::facts() {
-                println!("{name:9} {value}");
-            }
-            Exit::Success
+            let lines =
+                info::facts().into_iter().map(|(name, value)| format!("{name:9} {value}\n"));
+            run::print(&lines.collect::<String>())
         }
         Some(Command::Docs { page: Page::Reference }) => run::print(&crate::host::reference()),
         None => Exit::Usage,

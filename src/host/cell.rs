@@ -29,7 +29,8 @@ pub enum Cell<'a> {
         body: &'a str,
     },
     /// A question, a command or a line magic with more of the cell behind it, as `:dep` stands
-    /// above the code that wants it. `above` counts the lines that `rest` does not have.
+    /// above the code that wants it; comments above it are part of `first`. `above` counts the lines
+    /// that `rest` does not have.
     Lead {
         first: &'a str,
         above: usize,
@@ -40,10 +41,10 @@ pub enum Cell<'a> {
 impl<'a> Cell<'a> {
     /// Never fails: what is nothing else is code, whose errors name their place.
     pub fn parse(text: &'a str) -> Self {
-        let trimmed = text.trim();
+        let trimmed = below_comments(text).trim();
         let (first, body) = trimmed.split_once('\n').unwrap_or((trimmed, ""));
-        if let Some(magic) = trimmed.strip_prefix("%%") {
-            let (name, rest) = word(magic.lines().next().unwrap_or_default());
+        if let Some(magic) = first.strip_prefix("%%") {
+            let (name, rest) = word(magic);
             return Self::Magic { name, rest, body };
         }
         if let Some(line) = trimmed.strip_prefix('%') {
@@ -85,9 +86,24 @@ impl<'a> Cell<'a> {
         if body.trim().is_empty() {
             return alone(first.trim_end());
         }
-        let start = &text[..text.len() - text.trim_start().len()];
-        Self::Lead { first, above: start.matches('\n').count() + 1, rest: body }
+        let above = &text[..text.trim_end().len() - body.len()];
+        let first = above.trim();
+        Self::Lead { first, above: above.matches('\n').count(), rest: body }
     }
+}
+
+/// A text from its first line on that is neither empty nor a comment, as evcxr looks for commands.
+pub fn below_comments(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    while rest.starts_with("//") {
+        rest = rest.split_once('\n').map_or("", |(_, below)| below.trim_start());
+    }
+    rest
+}
+
+/// How many lines of a cell stand above what it is, which messages count.
+pub fn lines_above(text: &str) -> usize {
+    text[..text.len() - below_comments(text).len()].matches('\n').count()
 }
 
 /// Whether a text can be run, or waits for more lines: an open bracket or string, a line that asks

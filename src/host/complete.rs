@@ -5,7 +5,7 @@ mod paths;
 mod rank;
 mod texts;
 
-use super::cell::Cell;
+use super::cell::{self, Cell};
 use super::commands;
 use super::cursor::{At, Cursor, members as of_type, of_module, standing_alone};
 use crate::script::docs::{self, Entry, Form, builtin};
@@ -99,7 +99,7 @@ fn is_name(c: char) -> bool {
 /// Where the code begins that the cursor stands in: behind `?`, `%time` or a command's name, where
 /// the cell begins with one and the cursor is in that line.
 pub(super) fn code_at(text: &str, cursor: usize) -> usize {
-    let start = text.len() - text.trim_start().len();
+    let start = text.len() - cell::below_comments(text).len();
     let end = text[start..].find('\n').map_or(text.len(), |n| start + n);
     let first = &text[start..end];
     let sigil = first.len() - first.trim_start_matches([':', '%', '?']).len();
@@ -119,14 +119,14 @@ pub(super) fn code_at(text: &str, cursor: usize) -> usize {
 
 /// `:lo`, `%ti`, `%%`: the command that is being named, if that is all there is.
 fn command_named(written: &str) -> Option<&str> {
-    let word = written.trim_start();
+    let word = cell::below_comments(written);
     let named = word.starts_with([':', '%']) && !word.contains(char::is_whitespace);
     named.then_some(word)
 }
 
 /// The path that a command such as `:load` is being given.
 fn command_path(written: &str) -> Option<&str> {
-    let line = written.trim_start();
+    let line = cell::below_comments(written);
     let (name, rest) = line.split_once(' ').filter(|_| !line.contains('\n'))?;
     let (_, command) = commands::spelled().find(|(spelled, _)| spelled == name)?;
     let takes = ["FILE", "PATH", "SCRIPT", "FOLDER"].iter().any(|p| command.arguments.contains(p));

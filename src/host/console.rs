@@ -3,7 +3,7 @@
 //! In a terminal, figures show as pictures, displays renew themselves where they stand, and
 //! `clear_output` takes away what the cell has written. Piped output is text and nothing else.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,8 @@ use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{Config, Editor};
 
-use super::{Exit, picture, signals, terminal, tty};
+use super::streams::{err, out};
+use super::{picture, terminal, tty};
 use crate::base::{Error, Result, interrupt};
 use crate::script::{Bundle, Console, Output};
 
@@ -75,11 +76,11 @@ impl Console for Terminal {
             match output {
                 Output::Stdout(text) => {
                     written.follow(&text);
-                    put(&text);
+                    out(&text);
                 }
                 Output::Stderr(text) => {
                     written.follow(&text);
-                    eprint!("{text}");
+                    err(&text);
                 }
                 Output::Display { bundle, id, update } => {
                     let last =
@@ -104,7 +105,7 @@ impl Console for Terminal {
             return if secret { tty::read_secret(prompt) } else { edited(doing, prompt) };
         }
         // The prompt is for people, not for whatever reads the output.
-        eprint!("{prompt}");
+        err(prompt);
         let missing = "This input comes from a terminal or a pipe; param() takes values from the command line";
         match tty::read_line() {
             Ok(None) => Err(Error::new(doing)
@@ -130,23 +131,9 @@ fn edited(doing: &str, prompt: &str) -> Result<String> {
     editor.readline_with_initial(prompt, (&tty::typed_ahead(), "")).map_err(failed)
 }
 
-/// Writes to standard output. Where nobody takes it any more, the process ends: quietly behind a pipe
-/// that was closed, as other commands do.
-fn put(text: &str) {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => {}
-        Err(e) if e.kind() == ErrorKind::BrokenPipe => signals::end_by_closed_pipe(),
-        Err(e) => {
-            writeln!(std::io::stderr(), "error: writing to standard output: {e}").ok();
-            signals::leave(Exit::Failure.code());
-        }
-    }
-}
-
 fn show(written: &mut Written, bundle: &Bundle) {
     if written.column > 0 {
-        put("\n");
+        out("\n");
         written.follow("\n");
     }
     if let Some(png) = bundle.png() {
@@ -157,7 +144,7 @@ fn show(written: &mut Written, bundle: &Bundle) {
     let text = bundle.plain().trim_end_matches('\n');
     if !text.is_empty() {
         let line = format!("{text}\n");
-        put(&line);
+        out(&line);
         written.follow(&line);
     }
 }
@@ -198,7 +185,7 @@ impl Written {
         }
         let up = self.rows.saturating_sub(row).min(tty::size().rows.saturating_sub(1));
         let up = if up > 0 { format!("\x1b[{up}A") } else { String::new() };
-        put(&format!("\r{up}\x1b[J"));
+        out(&format!("\r{up}\x1b[J"));
         (self.rows, self.column, self.last) = (row, 0, None);
     }
 }

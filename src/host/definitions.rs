@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::Exit;
+use super::streams::say;
+use super::{Exit, run};
 use crate::base::{Result, files};
 use crate::script::definitions;
 
@@ -29,14 +30,12 @@ known only to a session: the REPL and the kernel complete those.
 pub fn write(folder: &Path) -> Exit {
     match written(folder) {
         Ok(count) => {
-            println!(
-                "{count} files for editors in {}; README.md there says what to do",
-                folder.display()
-            );
-            Exit::Success
+            let folder = folder.display();
+            let what = "README.md there says what to do";
+            run::print(&format!("{count} files for editors in {folder}; {what}\n"))
         }
         Err(e) => {
-            eprintln!("error: {e}");
+            say(&format!("error: {e}"));
             Exit::Failure
         }
     }

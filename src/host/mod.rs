@@ -1,6 +1,7 @@
 //! Sessions, and what carries them: scripts, the REPL, notebooks, the Jupyter kernel.
 //!
 //! Imports `base` and `script`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod calls;
 mod capture;
@@ -24,6 +25,7 @@ pub mod run;
 pub mod rust;
 pub mod session;
 pub mod signals;
+mod streams;
 pub mod terminal;
 mod tty;
 

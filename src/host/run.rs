@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::streams::say;
 use super::{Exit, Session, console, report, signals, terminal};
 use crate::base::{Kind, files, text};
 use crate::script::{Failure, Param, Signature};
@@ -43,14 +44,14 @@ pub fn print(text: &str) -> Exit {
 }
 
 fn refuse(message: &str, exit: Exit) -> Exit {
-    eprintln!("error: {}", text::readable(message));
+    say(&format!("error: {}", text::readable(message)));
     exit
 }
 
 /// Prints a failure and chooses the exit code.
 pub fn fail(failure: &Failure, session: &Session) -> Exit {
     if failure.kind == Kind::Interrupted {
-        eprintln!("{}", failure.message);
+        say(&failure.message);
         return Exit::Interrupted;
     }
     refuse(report::render(failure, session).trim_start_matches("error: "), Exit::Failure)

@@ -9,9 +9,10 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::cell::{self, Cell};
+use super::commands::{self, Call, Holder};
 use super::inspect::{self, Detail};
 use super::journal::{Carrier, Entry, Journal, State, why_missing};
-use super::{commands, report, rust};
+use super::{report, rust};
 use crate::base::{Kind, nearest};
 use crate::script::docs;
 use crate::script::{Bundle, Console, Failure, Interpreter, Known, Output, Param, Signature};
@@ -93,7 +94,7 @@ impl Session {
             Ok(_) => State::Succeeded,
             Err(failure) if failure.kind == Kind::Interrupted => State::Interrupted,
             Err(failure) => {
-                self.explain(failure);
+                self.explain(failure, text);
                 State::Failed
             }
         };
@@ -106,12 +107,16 @@ impl Session {
         said
     }
 
-    /// Says of a name that is missing which cell was to make it and did not end.
-    fn explain(&self, failure: &mut Failure) {
-        let why = || {
-            let missing = failure.kind == Kind::Missing;
-            let name = missing.then(|| report::word(&failure.place, self)).flatten()?;
-            why_missing(&self.journal.entries(), &name)
+    /// Says of a name that is missing which cell was to make it and did not end, and of a line for a
+    /// shell that there is none.
+    fn explain(&self, failure: &mut Failure, text: &str) {
+        let why = || match failure.kind {
+            Kind::Interrupted => None,
+            kind => commands::shell(text).or_else(|| {
+                let missing = kind == Kind::Missing;
+                let name = missing.then(|| report::word(&failure.place, self)).flatten()?;
+                why_missing(&self.journal.entries(), &name)
+            }),
         };
         if let Ok(Some(why)) = attempt(why) {
             failure.message = format!("{}. {why}", failure.message);
@@ -172,8 +177,14 @@ impl Session {
             Cell::Code(code) => commands::spoken(self, code).unwrap_or_else(|| self.code(code)),
             Cell::Question { name, whole } => self.question(name, whole),
             Cell::Command { name, rest } => commands::command(self, name, rest),
-            Cell::Line { name, rest } => commands::line(self, name, rest),
-            Cell::Magic { name, rest, body } => commands::magic(self, name, rest, body),
+            Cell::Line { name, rest } => {
+                let above = cell::lines_above(text);
+                commands::line(self, &Call { name, rest, body: "", above })
+            }
+            Cell::Magic { name, rest, body } => {
+                let above = cell::lines_above(text);
+                commands::magic(self, &Call { name, rest, body, above })
+            }
             Cell::Lead { first, above, rest } => {
                 let said = self.say(first);
                 if said.outcome.is_err() || said.effect.is_some() {
@@ -231,13 +242,14 @@ impl Session {
         let given = self.interpreter.give(BTreeMap::new());
         self.interpreter = Interpreter::new(self.console.clone());
         self.interpreter.give(given);
-        self.journal.restarted();
+        self.journal.forgotten(Holder::Language);
     }
 
     /// Forgets variables, functions and imports, and stops the helper of Rust cells.
     pub fn restart(&mut self) {
         self.clear();
         self.rust = rust::Cells::default();
+        self.journal.forgotten(Holder::Rust);
         self.learn();
     }
 
@@ -311,15 +323,25 @@ impl Session {
         Said { outcome, effect: self.interpreter.take_ended().map(Effect::Quit) }
     }
 
+    /// The variables of the Rust cells and their types.
+    pub(super) fn rust_variables(&self) -> &BTreeMap<String, String> {
+        self.rust.variables()
+    }
+
+    /// Whether the helper of Rust cells runs.
+    pub(super) fn has_rust(&mut self) -> bool {
+        self.rust.runs()
+    }
+
     /// Whether there is a variable of that name.
     pub(super) fn holds(&self, name: &str) -> bool {
         self.interpreter.holdings().iter().any(|h| h.name == name)
     }
 
     /// Runs a cell of Rust.
-    pub(super) fn rust(&mut self, options: &str, code: &str) -> Said {
+    pub(super) fn rust(&mut self, call: &Call<'_>) -> Said {
         let name = self.cell_name();
-        self.rust.run(&mut self.interpreter, &*self.console, &name, options, code).into()
+        self.rust.run(&mut self.interpreter, &*self.console, &name, call).into()
     }
 
     /// Runs one of evcxr's commands.

@@ -13,6 +13,7 @@ use signal_hook::iterator::Signals;
 use tokio::signal::unix::{self, SignalKind};
 
 use super::Exit;
+use super::streams::say;
 use crate::base::interrupt;
 
 unsafe extern "C" {
@@ -132,8 +133,8 @@ fn patiently() {
         0 => interrupt::request(),
         1 => {
             interrupt::request();
-            eprintln!(
-                "The cell will stop at its next safe point. Ctrl-C once more ends the session, and its variables are lost"
+            say(
+                "The cell will stop at its next safe point. Ctrl-C once more ends the session, and its variables are lost",
             );
         }
         _ => leave(Exit::Interrupted.code()),

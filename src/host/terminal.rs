@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::streams::say;
 use crate::base::progress::{self, Sink, Step, clock};
 
 /// The bar that is drawn now, with its job's name.
@@ -49,7 +50,7 @@ struct Bars;
 
 impl Sink for Bars {
     fn note(&self, text: &str) {
-        aside(|| eprintln!("{text}"));
+        aside(|| say(text));
         LINES.fetch_add(text.lines().count(), Ordering::SeqCst);
     }
 
@@ -76,7 +77,7 @@ impl Sink for Bars {
         if let Some((_, bar)) = bar().take_if(|(n, _)| n == name) {
             bar.abandon();
             // What is printed next begins on a line of its own.
-            eprintln!();
+            say("");
             LINES.fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -86,12 +87,13 @@ struct Lines;
 
 impl Sink for Lines {
     fn note(&self, text: &str) {
-        eprintln!("{text}");
+        say(text);
     }
 
     fn step(&self, step: &Step<'_>) {
         if step.milestone {
-            eprintln!("{} {}/{}  {}", step.name, step.done, step.total, details(step));
+            let Step { name, done, total, .. } = step;
+            say(&format!("{name} {done}/{total}  {}", details(step)));
         }
     }
 

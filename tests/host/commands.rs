@@ -36,6 +36,14 @@ fn cells_are_told_apart() {
         parsed("\n:dep a = 1\nlet x"),
         Cell::Lead { first: ":dep a = 1", above: 2, rest: "let x" }
     );
+    // Comments above, as in cells of evcxr's notebooks.
+    assert_eq!(parsed("// deps\n\n//x\n:dep a = 1"), Cell::Command { name: "dep", rest: "a = 1" });
+    assert_eq!(
+        parsed("\n// a\n:dep a = 1\n// b\n:dep b = 1\n"),
+        Cell::Lead { first: "// a\n:dep a = 1", above: 3, rest: "// b\n:dep b = 1" }
+    );
+    assert_eq!(parsed("// a\n%%rust\nk"), Cell::Magic { name: "rust", rest: "", body: "k" });
+    assert_eq!(parsed("// a?\nlet x"), Cell::Code("// a?\nlet x"));
     for (text, whole) in [
         ("f(1", false),
         ("\"a", false),
@@ -66,6 +74,13 @@ fn commands_above_code_keep_its_lines() {
     let said = session.cell(":timing\n\nnothing");
     let failure = said.outcome.unwrap_err();
     assert_eq!((failure.place.line, failure.place.column), (3, 1));
+    let said = session.cell("// one\n:timing\n\n// two\n:timing\n // three\nnothing");
+    let failure = said.outcome.unwrap_err();
+    assert_eq!((failure.place.line, failure.place.column), (7, 1), "{}", failure.message);
+    for timed in ["// one\n\n%time nothing", ":timing\n// two\n%%time\nlet x = 1\nnothing"] {
+        let failure = session.cell(timed).outcome.unwrap_err();
+        assert_eq!(failure.place.line, timed.lines().count(), "{timed}");
+    }
 }
 
 #[test]
@@ -111,6 +126,10 @@ fn what_is_not_known_is_answered_with_the_nearest() {
     assert!(refusal(session.cell("%vars")).contains("Did you mean :vars?"));
     assert!(refusal(session.cell("%%tim")).contains("%%time"));
     assert!(refusal(session.cell("%%bash\nls\n")).contains("no shell"));
+    for line in ["!ls -l", "!pip install x"] {
+        assert!(refusal(session.cell(line)).contains("If it is for a shell"), "{line}");
+    }
+    assert_eq!(answer(session.cell("!true")), "false");
     for question in ["?", "help", ":help", "help()"] {
         let said = answer(session.cell(question));
         assert!(said.contains(":vars") && said.contains("%%file"), "{said}");

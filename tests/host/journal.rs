@@ -173,6 +173,34 @@ fn cells_that_forget_all_and_go_on_are_kept() {
 }
 
 #[test]
+fn what_outlives_a_clear_or_a_restart_is_restored() {
+    let cells = ["%cd sub", ":dep a = \"1\"\nlet x = 1", "%%rust\nlet k = 1;", "let gone = 1"];
+    let left = |command: &str, more: &[&str]| {
+        let (living, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (mut session, _) = session(living.path(), Carrier::Repl);
+        for (i, cell) in cells.iter().chain(more).enumerate() {
+            session.journal().begin(90 + i, cell);
+            session.journal().end(90 + i, State::Succeeded);
+        }
+        session.journal().begin(99, "%%rust\nfailed");
+        session.journal().end(99, State::Failed);
+        session.cell(command).outcome.unwrap();
+        let file = journals(living.path()).remove(0);
+        std::fs::copy(&file, folder.path().join(file.file_name().unwrap())).unwrap();
+        let (mut next, _) = self::session(folder.path(), Carrier::Repl);
+        let crashed = next.journal().crashed().unwrap();
+        assert_eq!(crashed.entries(), session.journal().entries());
+        crashed.entries().iter().map(|e| e.text.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(left(":clear", &[]), ["%cd sub", ":dep a = \"1\"", "%%rust\nlet k = 1;", ":clear"]);
+    assert_eq!(left(":restart", &[]), ["%cd sub", ":restart"]);
+    // What Rust was given is needed to do it again.
+    let handed = "// all\n:dep b = \"1\"\n%%rust -i gone -o got\nlet got = gone;";
+    assert_eq!(left(":clear", &[handed]).len(), 7);
+    assert_eq!(left(":restart", &[handed]), ["%cd sub", ":restart"]);
+}
+
+#[test]
 fn a_restore_writes_files_that_are_gone_and_no_others() {
     let folder = tempfile::tempdir().unwrap();
     let (kept, gone) = (folder.path().join("kept.rhai"), folder.path().join("gone.txt"));

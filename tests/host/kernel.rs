@@ -427,6 +427,42 @@ fn a_kernel_that_is_ended_amid_a_cell_has_not_crashed() {
 }
 
 #[test]
+fn it_is_installed_for_a_user_or_into_the_environment_that_is_active() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let within = |name: &str| home.join(name).display().to_string();
+    let install = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut install = std::process::Command::new(env!("CARGO_BIN_EXE_spatia"));
+        install.args(["kernel", "install"]).args(arguments).env("HOME", home);
+        for name in ["JUPYTER_DATA_DIR", "XDG_DATA_HOME", "VIRTUAL_ENV", "CONDA_PREFIX"] {
+            install.env_remove(name);
+        }
+        install.envs(variables.iter().map(|(name, value)| (name, within(value)))).output().unwrap()
+    };
+    let set = ["JUPYTER_DATA_DIR", "XDG_DATA_HOME", "VIRTUAL_ENV", "CONDA_PREFIX"];
+    let [jupyter, data, venv, conda] = set.map(|name| (name, name));
+    for (arguments, variables, folder) in [
+        (&["--user"][..], &[venv, conda][..], ".local/share/jupyter/kernels/spatia"),
+        (&[], &[data, venv], "XDG_DATA_HOME/jupyter/kernels/spatia"),
+        (&["--user", "--name", "mine"], &[data, jupyter], "JUPYTER_DATA_DIR/kernels/mine"),
+        (&["--sys-prefix"], &[venv, conda, jupyter], "VIRTUAL_ENV/share/jupyter/kernels/spatia"),
+        (&["--sys-prefix"], &[conda], "CONDA_PREFIX/share/jupyter/kernels/spatia"),
+    ] {
+        let spec = home.join(folder).join("kernel.json");
+        assert!(!spec.exists(), "{folder}");
+        let out = install(arguments, variables);
+        let said = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert!(said.trim_end().ends_with(&within(folder)), "{said} {:?}", out.stderr);
+        let spec: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(spec).unwrap()).unwrap();
+        assert_eq!(spec["argv"][0], env!("CARGO_BIN_EXE_spatia"), "{folder}");
+    }
+    let out = install(&["--sys-prefix"], &[jupyter]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("Activate the environment"));
+}
+
+#[test]
 fn a_program_whose_path_is_no_utf8_is_not_installed_as_a_kernel() {
     use std::os::unix::ffi::OsStrExt;
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_spatia"));

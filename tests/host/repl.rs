@@ -137,6 +137,8 @@ if pid == 0:
         import resource
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     os.environ.update(plan["env"])
+    if errors := plan["env"].get("ERRORS_TO"):
+        os.dup2(os.open(errors, os.O_WRONLY), 2)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     os.execv(binary, [binary, "repl"])
@@ -300,6 +302,55 @@ fn ctrl_c_right_behind_enter_stops_the_cell() {
     ];
     let Some(seen) = typed(home.path(), &[], "", &steps) else { return };
     assert!(seen.starts_with("status 0\n"), "{seen}");
+}
+
+#[test]
+fn what_is_typed_has_colours_and_a_hint_of_an_earlier_cell() {
+    let home = home();
+    let (line, shown) = ("let word = \"green\" // quiet", "\x1b[2mord = \"green\" // quiet\x1b[0m");
+    let steps = [
+        ("", "> "),
+        (line, "\x1b[32m\"green\"\x1b[0m \x1b[2m// quiet\x1b[0m"),
+        ("\r", "[2]"),
+        (":vars", "\x1b[1m:vars\x1b[0m"),
+        ("\r", "[3]"),
+        ("for i in 0..12 { }", "\x1b[36m12\x1b[0m"),
+        ("\r", "[4]"),
+        // Right at the end of a line takes the hint.
+        ("let w", shown),
+        ("\x1b[C\r", "[5]"),
+        ("\x04", ""),
+    ];
+    let Some(seen) = typed(home.path(), &[], "", &steps) else { return };
+    assert!(seen.starts_with("status 0\n"), "{seen}");
+    assert!(seen.contains("\x1b[35mlet\x1b[0m") && seen.contains("\x1b[35mfor\x1b[0m"), "{seen:?}");
+    let kept = std::fs::read_to_string(home.path().join("spatia/history")).unwrap();
+    assert_eq!(kept.lines().filter(|l| *l == line).count(), 2, "{kept}");
+}
+
+#[test]
+fn a_session_whose_errors_nobody_takes_goes_on() {
+    let home = home();
+    let steps = [
+        ("", "> "),
+        ("let x = 41\r", "[2]"),
+        ("nothing; eprint(1)\r", "[3]"),
+        ("eprint(\"a\"); x + 1\r", "\n42"),
+        ("\x04", ""),
+    ];
+    let Some(seen) = typed(home.path(), &[("ERRORS_TO", "/dev/full")], "", &steps) else { return };
+    assert!(seen.starts_with("status 0\n"), "{seen}");
+
+    let path = home.path().join("fails.rhai");
+    std::fs::write(&path, "eprint(1)\nnothing").unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut run = Command::new(env!("CARGO_BIN_EXE_spatia"));
+    let out = run.arg("run").arg(&path).stderr(full.try_clone().unwrap()).status().unwrap();
+    assert_eq!(out.code(), Some(1));
+    let mut version = Command::new(env!("CARGO_BIN_EXE_spatia"));
+    let out = version.arg("--version").stdout(full).output().unwrap();
+    let said = text(&out.stderr);
+    assert!(out.status.code() == Some(1) && said.contains("standard output"), "{said}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use spatia::base::{Kind, interrupt};
 use spatia::host::Session;
 use spatia::host::rust::content::Content;
 use spatia::host::rust::use_program;
-use spatia::script::{Bundle, Output};
+use spatia::script::{Bundle, Console, Output};
 
 use crate::common::{self, Recorder};
 
@@ -207,13 +208,15 @@ fn apart() {
     assert!(said.contains("mismatched types [E0308]"), "{said}");
     assert!(said.contains("[3]:3:14") && said.contains("3 | let b: i64 = \"x\";"), "{said}");
     assert!(said.contains("  |              ^^^ expected `i64`, found `&str`"), "{said}");
+    let said = fails(&mut s, "%pwd\n// why\n%%rust\nlet b: i64 = \"x\";\n");
+    assert!(said.contains("[4]:4:14") && said.contains("4 | let b: i64"), "{said}");
     lap("an error");
 
     // A panic and an error by `?` are errors of the cell; the variables are kept.
     let said =
         fails(&mut s, "%%rust\nlet v: Vec<i32> = vec![];\nprintln!(\"before\");\nv[k as usize]");
     assert!(said.contains("panicked: index out of bounds"), "{said}");
-    assert!(said.contains("[4]:4:") && said.contains("4 | v[k as usize]"), "{said}");
+    assert!(said.contains("[5]:4:") && said.contains("4 | v[k as usize]"), "{said}");
     let said = fails(&mut s, "%%rust\nlet n: i32 = \"x\".parse()?;\nn");
     assert!(said.contains("returned an error: invalid digit"), "{said}");
     assert_eq!(run(&mut s, "%%rust\nk"), "21");
@@ -376,12 +379,40 @@ fn apart() {
     }
     lap("interrupts at any time");
 
+    // A cell that prints without end, and faster than it is looked at, fills no memory.
+    let slow = Arc::new(Slow::default());
+    let mut other = Session::new(slow.clone());
+    let before = memory_of_all();
+    let asked = std::thread::spawn(move || {
+        let patience = Instant::now() + Duration::from_secs(240);
+        while slow.lines.load(Ordering::SeqCst) < 500 && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let grown = memory_of_all().saturating_sub(before);
+        interrupt::request();
+        grown
+    });
+    let prints = "%%rust\nlet line = \"x\".repeat(10_000);\nloop { println!(\"{line}\"); }";
+    assert_eq!(other.cell(prints).outcome.unwrap_err().kind, Kind::Interrupted);
+    let grown = asked.join().unwrap();
+    interrupt::clear();
+    assert!(grown < 1 << 30, "{} MB", grown >> 20);
+    assert_eq!(run(&mut other, "%%rust\nlet line = 2; line"), "2");
+    drop(other);
+    lap("printing without end");
+
     // The end of the process that runs the code is an error, and the next cell has another.
     run(&mut s, "%%rust\nlet gone = 5;");
     let said = fails(&mut s, "%%rust\nprintln!(\"last words\");\nstd::process::abort();");
     assert!(said.contains("SIGABRT") && said.contains("ran the code: gone"), "{said}");
     assert!(console.stdout().ends_with("last words\n"), "{}", console.stdout());
     assert_eq!(run(&mut s, "%%rust\nlet k = 3; k"), "3");
+
+    // The session lists Rust's variables, and forgets its own only.
+    assert!(run(&mut s, ":vars").lines().any(|l| l.starts_with("k ") && l.contains("i32")));
+    assert!(run(&mut s, ":clear").contains("Rust cells keep theirs"));
+    assert_eq!(run(&mut s, ":vars").lines().count(), 2);
+    assert_eq!(run(&mut s, "%%rust\nk"), "3");
 
     // A question gets its answer; where it gets none, the code does not go on.
     let asks = "%%rust\nlet mut name = String::new();\nprintln!(\"EVCXR_INPUT_REQUEST:name? \");\n\
@@ -432,7 +463,46 @@ fn apart() {
     lap("the end");
 }
 
-/// Runs code as a cell, interrupts it once it runs, and prints how long it took to stop.
+/// A console that takes a line every ten milliseconds.
+#[derive(Default)]
+#[cfg(feature = "rust-cells")]
+struct Slow {
+    lines: AtomicUsize,
+}
+
+#[cfg(feature = "rust-cells")]
+impl Console for Slow {
+    fn output(&self, output: Output) {
+        if let Output::Stdout(_) = output {
+            std::thread::sleep(Duration::from_millis(10));
+            self.lines.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn input(&self, _prompt: &str, _secret: bool) -> spatia::base::Result<String> {
+        Ok(String::new())
+    }
+}
+
+/// The memory of this process and of those below it.
+#[cfg(feature = "rust-cells")]
+fn memory_of_all() -> u64 {
+    let of = |pid: &str, what: &str| -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find_map(|l| l.strip_prefix(what))?;
+        line.split_whitespace().next()?.parse().ok()
+    };
+    let pids =
+        std::fs::read_dir("/proc").unwrap().filter_map(|e| e.ok()?.file_name().into_string().ok());
+    let own = u64::from(std::process::id());
+    let below = |pid: &String| {
+        std::iter::successors(pid.parse::<u64>().ok(), |pid| of(&pid.to_string(), "PPid:"))
+            .any(|pid| pid == own)
+    };
+    pids.filter(below).filter_map(|pid| of(&pid, "VmRSS:")).sum::<u64>() << 10
+}
+
+/// Runs code as a cell and interrupts it once it runs.
 #[track_caller]
 #[cfg(feature = "rust-cells")]
 fn interrupted(session: &mut Session, console: &Arc<Recorder>, code: &str) -> String {
@@ -452,7 +522,8 @@ fn interrupted(session: &mut Session, console: &Arc<Recorder>, code: &str) -> St
     let took = asked.join().unwrap().elapsed();
     interrupt::clear();
     assert_eq!(failure.kind, Kind::Interrupted, "{}", failure.message);
-    eprintln!("stopped within {took:?}");
+    // The goal of 500 ms is `benches/interrupt.py`'s; here others compute beside it.
+    assert!(took < Duration::from_secs(5), "stopped within {took:?}");
     failure.message
 }
 

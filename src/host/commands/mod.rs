@@ -15,6 +15,8 @@ mod whole;
 pub use files::{gone_to, written};
 pub use timing::human;
 
+use serde::{Deserialize, Serialize};
+
 use super::Session;
 use super::session::Said;
 use crate::base::nearest;
@@ -32,8 +34,21 @@ pub struct Command {
     /// One line.
     pub summary: &'static str,
     run: Run,
-    /// Whether the session is another one behind it, so that `:restore` and `:save` need it.
-    lasts: bool,
+    /// What is another behind it, so that `:restore` and `:save` need it.
+    changes: Option<Holder>,
+}
+
+/// What holds a part of a session's state, those that live longer behind the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Holder {
+    /// The language's variables, functions and imports, which `:clear` forgets.
+    #[default]
+    Language,
+    /// The helper of Rust cells, which outlives `:clear`.
+    Rust,
+    /// The process, with the folder that paths start from, which outlives `:restart`.
+    Process,
 }
 
 /// A command as it was called.
@@ -43,6 +58,8 @@ pub struct Call<'a> {
     pub rest: &'a str,
     /// The lines behind a `%%` magic.
     pub body: &'a str,
+    /// How many lines of its cell stand above it.
+    pub above: usize,
 }
 
 /// Which of the tables, and how their names are written.
@@ -79,7 +96,7 @@ const fn entry(
     summary: &'static str,
     run: Run,
 ) -> Command {
-    Command { name, arguments, summary, run, lasts: false }
+    Command { name, arguments, summary, run, changes: None }
 }
 
 const fn lasting(
@@ -88,7 +105,12 @@ const fn lasting(
     summary: &'static str,
     run: Run,
 ) -> Command {
-    Command { lasts: true, ..entry(name, arguments, summary, run) }
+    Command { changes: Some(Holder::Language), ..entry(name, arguments, summary, run) }
+}
+
+/// A command of evcxr that sets Rust cells up.
+const fn for_rust(name: &'static str, arguments: &'static str, summary: &'static str) -> Command {
+    Command { changes: Some(Holder::Rust), ..entry(name, arguments, summary, rust) }
 }
 
 /// `:name`. Those of evcxr that are about Rust go to the Rust cells as they are.
@@ -116,32 +138,27 @@ pub const COMMANDS: &[Command] = &[
         whole::restart,
     ),
     entry("quit", "", "Ends the session; exit and Ctrl-D do too", whole::quit),
-    lasting("dep", "CRATE = VERSION", "A crate for Rust cells, as in Cargo.toml", rust),
+    for_rust("dep", "CRATE = VERSION", "A crate for Rust cells, as in Cargo.toml"),
     entry("show_deps", "", "The crates of Rust cells", rust),
-    lasting("opt", "[0|1|2|3]", "How far Rust cells are optimised", rust),
-    lasting("fmt", "[FORMAT]", "How Rust cells show their last value", rust),
-    lasting("types", "", "Whether Rust cells show types, on or off", rust),
-    lasting("efmt", "[FORMAT]", "How Rust cells show errors that ? returns", rust),
-    lasting("toolchain", "[NAME]", "The toolchain of Rust cells", rust),
-    lasting("offline", "0|1", "Whether cargo stays off the network for Rust cells", rust),
-    lasting("sccache", "0|1", "Whether Rust cells are compiled through sccache", rust),
-    lasting("cache", "[MIB]", "The cache of crates compiled for Rust cells", rust),
+    for_rust("opt", "[0|1|2|3]", "How far Rust cells are optimised"),
+    for_rust("fmt", "[FORMAT]", "How Rust cells show their last value"),
+    for_rust("types", "", "Whether Rust cells show types, on or off"),
+    for_rust("efmt", "[FORMAT]", "How Rust cells show errors that ? returns"),
+    for_rust("toolchain", "[NAME]", "The toolchain of Rust cells"),
+    for_rust("offline", "0|1", "Whether cargo stays off the network for Rust cells"),
+    for_rust("sccache", "0|1", "Whether Rust cells are compiled through sccache"),
+    for_rust("cache", "[MIB]", "The cache of crates compiled for Rust cells"),
     entry("clear_cache", "", "Empties that cache", rust),
-    lasting("linker", "[NAME]", "The linker of Rust cells: system, lld, mold", rust),
-    lasting("env", "KEY=VALUE", "A variable of the environment, for Rust cells", rust),
-    lasting("build_env", "KEY=VALUE", "The same, while they are compiled", rust),
-    lasting("preserve_vars_on_panic", "0|1", "Whether Rust variables outlive a panic", rust),
+    for_rust("linker", "[NAME]", "The linker of Rust cells: system, lld, mold"),
+    for_rust("env", "KEY=VALUE", "A variable of the environment, for Rust cells"),
+    for_rust("build_env", "KEY=VALUE", "The same, while they are compiled"),
+    for_rust("preserve_vars_on_panic", "0|1", "Whether Rust variables outlive a panic"),
     entry("explain", "", "What rustc says of the last error of a Rust cell", rust),
     entry("last_compile_dir", "", "Where the last Rust cell was compiled", rust),
     entry("last_error_json", "", "The last error of a Rust cell, as rustc wrote it", rust),
-    lasting("load_config", "[--quiet]", "Reads evcxr's configuration again, for Rust cells", rust),
-    lasting(
-        "allow_static_linking",
-        "0|1",
-        "Whether crates of Rust cells are linked statically",
-        rust,
-    ),
-    lasting("codegen_backend", "[NAME]", "What generates code of Rust cells; needs nightly", rust),
+    for_rust("load_config", "[--quiet]", "Reads evcxr's configuration again, for Rust cells"),
+    for_rust("allow_static_linking", "0|1", "Whether crates of Rust cells are linked statically"),
+    for_rust("codegen_backend", "[NAME]", "What generates code of Rust cells; needs nightly"),
     entry("time_passes", "", "Says what rustc spends its time on; needs nightly", rust),
     entry("internal_debug", "", "Shows how evcxr works on Rust cells", rust),
 ];
@@ -159,7 +176,10 @@ pub const LINE_MAGICS: &[Command] = &[
     entry("whos", "", "Variables, as :vars", variables::vars),
     lasting("run", "SCRIPT [--name value]", "Runs a script here with its parameters", files::run),
     entry("load", "FILE", "Puts a file's text into the next cell", files::next),
-    lasting("cd", "[FOLDER]", "Goes to a folder; home where none is named", files::cd),
+    Command {
+        changes: Some(Holder::Process),
+        ..entry("cd", "[FOLDER]", "Goes to a folder; home where none is named", files::cd)
+    },
     entry("pwd", "", "The folder that paths start from", files::pwd),
     entry("history", "[N]", "The cells of this session, or the last N", whole::history),
 ];
@@ -175,21 +195,28 @@ pub const CELL_MAGICS: &[Command] = &[
     ),
     lasting("file", "[-a] PATH", "Writes the cell to a file; -a adds to it", files::write),
     lasting("writefile", "[-a] PATH", "The same", files::write),
-    lasting(
-        "rust",
-        "[-i NAMES] [-o NAMES]",
-        "Runs the cell as Rust; -i and -o hand objects over",
-        |session, call| Ok(session.rust(call.rest, call.body)),
-    ),
+    Command {
+        changes: Some(Holder::Rust),
+        ..entry(
+            "rust",
+            "[-i NAMES] [-o NAMES]",
+            "Runs the cell as Rust; -i and -o hand objects over",
+            |session, call| Ok(session.rust(call)),
+        )
+    },
 ];
 
 /// Short forms that people have in their fingers.
 const ALIASES: &[(&str, &str)] = &[("q", "quit"), ("exit", "quit"), ("t", "type"), ("h", "help")];
 
+/// Why a line of a shell is no cell.
+const NO_SHELL: &str =
+    "Spatia starts no shell. A script can be started from one: spatia run SCRIPT";
+
 /// Magics of IPython that are not here, and what does their work.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("bash", "Spatia starts no shell. A script can be started from one: spatia run SCRIPT"),
-    ("sh", "Spatia starts no shell. A script can be started from one: spatia run SCRIPT"),
+    ("bash", NO_SHELL),
+    ("sh", NO_SHELL),
     ("python", "Files are the bridge: ds.write(\"x.h5ad\") is read by anndata"),
     ("matplotlib", "Figures show by themselves: end the cell in one, or display(figure)"),
     ("pip", "Spatia needs no Python; :dep adds crates to Rust cells"),
@@ -197,25 +224,25 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("env", ":env KEY=VALUE sets a variable for Rust cells"),
 ];
 
-/// Whether the session is another one behind a command or magic of that name.
-pub fn lasts(sort: Sort, name: &str) -> bool {
-    sort.table().iter().any(|c| c.name == name && c.lasts)
+/// What is another behind a command or magic of that name.
+pub fn changes(sort: Sort, name: &str) -> Option<Holder> {
+    sort.table().iter().find(|c| c.name == name)?.changes
 }
 
 /// Runs `:name rest`.
 pub fn command(session: &mut Session, name: &str, rest: &str) -> Said {
     let known = ALIASES.iter().find(|(short, _)| *short == name).map_or(name, |(_, long)| long);
-    call(session, Sort::Command, &Call { name: known, rest, body: "" })
+    call(session, Sort::Command, &Call { name: known, rest, body: "", above: 0 })
 }
 
 /// Runs `%name rest`.
-pub fn line(session: &mut Session, name: &str, rest: &str) -> Said {
-    call(session, Sort::Line, &Call { name, rest, body: "" })
+pub fn line(session: &mut Session, called: &Call<'_>) -> Said {
+    call(session, Sort::Line, called)
 }
 
 /// Runs `%%name rest` with the lines behind it.
-pub fn magic(session: &mut Session, name: &str, rest: &str, body: &str) -> Said {
-    call(session, Sort::Cell, &Call { name, rest, body })
+pub fn magic(session: &mut Session, called: &Call<'_>) -> Said {
+    call(session, Sort::Cell, called)
 }
 
 /// `exit`, `quit` and `help` as people type them, unless a variable is called so.
@@ -233,6 +260,14 @@ fn word(code: &str) -> Option<&str> {
     let word = code.trim().trim_end_matches(';');
     let word = word.strip_suffix("()").unwrap_or(word);
     ["exit", "quit", "help"].contains(&word).then_some(word)
+}
+
+/// What to say to `!ls -l`, which is a line of a shell to IPython and evcxr, and to the language a
+/// name that it does not know.
+pub fn shell(code: &str) -> Option<String> {
+    let line = code.trim().strip_prefix('!')?;
+    let is_one = !line.contains('\n') && line.starts_with(|c: char| c.is_alphabetic());
+    is_one.then(|| format!("If it is for a shell: {NO_SHELL}. A Rust cell takes it, below %%rust"))
 }
 
 /// What a command or magic is, by its name as it is written; all of them for an empty one.

@@ -32,7 +32,8 @@ pub fn plain<const N: usize>(heads: [&str; N], right: &[&str], rows: &[[String; 
 fn markdown<const N: usize>(heads: [&str; N], right: &[&str], rows: &[[String; N]]) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let rule = heads.iter().map(|h| if right.contains(h) { "--:" } else { ":--" }.to_owned());
-    let escaped = |c: &String| c.replace('|', "\\|");
+    // `Vec<f64>` is no tag.
+    let escaped = |c: &String| c.replace('|', "\\|").replace('<', "\\<");
     let mut out = line(heads.iter().map(|h| (*h).to_owned()).collect());
     out += &line(rule.collect());
     out.extend(rows.iter().map(|r| line(r.iter().map(escaped).collect())));

@@ -74,7 +74,7 @@ pub fn timeit(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
 
 /// What is timed: the rest of the line and the lines behind it.
 fn code_of(call: &Call<'_>) -> Result<String, Failure> {
-    let code = format!("{}\n{}", call.rest, call.body);
+    let code = format!("{}{}\n{}", "\n".repeat(call.above), call.rest, call.body);
     if code.trim().is_empty() {
         let e = Error::new(format!("timing (%{})", call.name)).expected("code to run");
         return Err(e.found("nothing").advice(format!("As in  %{} f(x)", call.name)).into());

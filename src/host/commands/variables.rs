@@ -7,11 +7,15 @@ use crate::script::{Failure, Holding};
 
 pub fn vars(session: &mut Session, _call: &Call<'_>) -> Result<Said, Failure> {
     let held = session.interpreter.holdings();
-    if held.is_empty() {
+    let row = |h: &Holding| [h.name.clone(), h.kind.clone(), h.size.clone(), bytes(h)];
+    let of_rust = |(name, kind): (&String, &String)| {
+        [name.clone(), kind.clone(), "of Rust cells".into(), String::new()]
+    };
+    let rows = held.iter().map(row).chain(session.rust_variables().iter().map(of_rust));
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
         return Ok(Said::text("no variables yet"));
     }
-    let row = |h: &Holding| [h.name.clone(), h.kind.clone(), h.size.clone(), bytes(h)];
-    let rows: Vec<_> = held.iter().map(row).collect();
     Ok(Ok(Some(table(["name", "type", "size", "memory"], &["memory"], &rows))).into())
 }
 

@@ -40,7 +40,11 @@ pub fn history(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> 
 pub fn clear(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {
     alone(call)?;
     session.clear();
-    Ok(Said::text("variables, functions and imports are forgotten"))
+    let mut said = "variables, functions and imports are forgotten".to_owned();
+    if session.has_rust() {
+        said += "; Rust cells keep theirs, which :restart rust forgets";
+    }
+    Ok(Said::text(said))
 }
 
 pub fn restart(session: &mut Session, call: &Call<'_>) -> Result<Said, Failure> {

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::left_out::is_handed_some;
 use super::{Carrier, here, now};
 use crate::base::text::visible;
 use crate::host::cell::Cell;
-use crate::host::commands::{self, Sort};
+use crate::host::commands::{self, Holder, Sort};
 
 /// A line of a journal. Times are seconds since 1970.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,9 +31,11 @@ pub enum Event {
         cell: usize,
         checkpoint: String,
     },
-    /// The session forgot its variables.
+    /// The session forgot its variables, and all else that lives no longer than what `by` holds.
     Restarted {
         time: u64,
+        #[serde(default)]
+        by: Holder,
     },
     /// Somebody was told of the crash.
     Offered {
@@ -87,7 +90,8 @@ pub enum State {
 #[derive(Clone, Debug, Default)]
 pub struct History {
     pub opened: Opened,
-    /// Since the last restart, in the order in which they began; the cell that asked for it, too.
+    /// Those that made what the session holds now, in the order in which they began; a cell that
+    /// forgot what others had made, too.
     pub entries: Vec<Entry>,
     pub offered: bool,
     pub restored: bool,
@@ -150,11 +154,25 @@ impl History {
                     entry.checkpoints.push(checkpoint);
                 }
             }
-            Event::Restarted { .. } => self.entries.retain(|e| e.state == State::Running),
+            Event::Restarted { by, .. } => self.forget(by),
             Event::Offered { .. } => self.offered = true,
             Event::Restored { .. } => self.restored = true,
             Event::Closed { .. } => self.closed = true,
         }
+    }
+
+    /// Of cells stays what they did to what lives longer than `forgotten`.
+    fn forget(&mut self, forgotten: Holder) {
+        // What a cell of Rust was given must be there when it runs again.
+        let handed = |e: &Entry| e.state == State::Succeeded && is_handed_some(&e.text);
+        if forgotten < Holder::Rust && self.entries.iter().any(handed) {
+            return;
+        }
+        self.entries.retain_mut(|e| match e.state {
+            State::Running => true,
+            State::Succeeded => outlasting(&e.text, forgotten).map(|t| e.text = t).is_some(),
+            State::Failed | State::Interrupted => false,
+        });
     }
 
     fn entry(&mut self, number: usize) -> Option<&mut Entry> {
@@ -166,7 +184,7 @@ impl Entry {
     /// Whether the cell makes what the session holds. Those that only look (`?x`, `:vars`) or speak
     /// of the session itself (`:restore`, `:save`) do not.
     pub fn builds_state(&self) -> bool {
-        builds_state(&self.text)
+        changes(&self.text).is_some()
     }
 
     /// The first line, shortened.
@@ -175,15 +193,26 @@ impl Entry {
     }
 }
 
-fn builds_state(text: &str) -> bool {
+/// What is another behind a cell.
+fn changes(text: &str) -> Option<Holder> {
     match Cell::parse(text) {
-        Cell::Code(code) => !commands::is_word(code),
-        Cell::Magic { name, .. } => commands::lasts(Sort::Cell, name),
-        Cell::Line { name, .. } => commands::lasts(Sort::Line, name),
-        Cell::Command { name, .. } => commands::lasts(Sort::Command, name),
-        Cell::Question { .. } => false,
-        Cell::Lead { first, rest, .. } => builds_state(first) || builds_state(rest),
+        Cell::Code(code) => (!commands::is_word(code)).then_some(Holder::Language),
+        Cell::Magic { name, .. } => commands::changes(Sort::Cell, name),
+        Cell::Line { name, .. } => commands::changes(Sort::Line, name),
+        Cell::Command { name, .. } => commands::changes(Sort::Command, name),
+        Cell::Question { .. } => None,
+        Cell::Lead { first, rest, .. } => changes(first).max(changes(rest)),
     }
+}
+
+/// The part of a cell that changed what lives longer than `forgotten`.
+fn outlasting(text: &str, forgotten: Holder) -> Option<String> {
+    if let Cell::Lead { first, rest, .. } = Cell::parse(text) {
+        let parts = [first, rest].into_iter().filter_map(|part| outlasting(part, forgotten));
+        let parts = parts.collect::<Vec<_>>();
+        return (!parts.is_empty()).then(|| parts.join("\n"));
+    }
+    changes(text).filter(|holder| *holder > forgotten).map(|_| text.trim().to_owned())
 }
 
 /// The first line of a cell that says something, shortened to fit beside other words.

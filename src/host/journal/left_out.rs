@@ -133,12 +133,18 @@ fn mention(text: &str, name: &str) -> Option<bool> {
     Some(!is_named(&tokens, i))
 }
 
-/// What follows `%%rust`.
+/// What follows `%%rust`, perhaps below `:dep`.
 fn of_rust(text: &str) -> Option<&str> {
     match Cell::parse(text) {
         Cell::Magic { name: "rust", rest, .. } => Some(rest),
+        Cell::Lead { rest, .. } => of_rust(rest),
         _ => None,
     }
+}
+
+/// Whether a text is a cell of Rust that the session hands variables to.
+pub(super) fn is_handed_some(text: &str) -> bool {
+    of_rust(text).is_some_and(|options| !listed_behind(options, "-i").is_empty())
 }
 
 /// The names behind an option: `-o a,b` or `-oa,b`.

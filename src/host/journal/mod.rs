@@ -33,6 +33,7 @@ pub use restore::{Restored, restore};
 pub use save::save;
 
 use crate::base::{progress, saved};
+use crate::host::commands::Holder;
 
 /// Who carries the session that a journal belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -108,9 +109,10 @@ impl Journal {
         self.end(cell, entry.state);
     }
 
-    /// Called when the session forgot its variables: what ran before is no part of it any more.
-    pub fn restarted(&mut self) {
-        lock(&self.0).record(Event::Restarted { time: now() });
+    /// Called when the session forgot what a holder held, and those that live no longer: the cells
+    /// that made it are no part of the session any more.
+    pub fn forgotten(&mut self, by: Holder) {
+        lock(&self.0).record(Event::Restarted { time: now(), by });
     }
 
     /// The session ends as it should. Dropping a journal does the same.

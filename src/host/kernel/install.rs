@@ -7,7 +7,8 @@ use image::{ImageFormat, Rgba, RgbaImage};
 use serde_json::json;
 
 use crate::base::{Error, Kind, Result, files};
-use crate::host::Exit;
+use crate::host::streams::say;
+use crate::host::{Exit, run};
 
 /// Where, and under which name.
 pub struct Target {
@@ -21,11 +22,10 @@ pub struct Target {
 pub fn install(target: &Target) -> Exit {
     match write(target) {
         Ok(folder) => {
-            println!("installed the kernel {} in {}", target.name, folder.display());
-            Exit::Success
+            run::print(&format!("installed the kernel {} in {}\n", target.name, folder.display()))
         }
         Err(e) => {
-            eprintln!("error: {e}");
+            say(&format!("error: {e}"));
             Exit::Failure
         }
     }

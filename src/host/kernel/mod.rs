@@ -42,6 +42,7 @@ use super::capture::{self, Log};
 use super::journal::{Carrier, Latch};
 use super::live::Live;
 use super::session::Names;
+use super::streams::say;
 use super::{Exit, Session, signals, state_folder};
 use crate::base::{Error, Result, progress};
 use crate::script::{Console, Output};
@@ -87,7 +88,7 @@ enum Work {
 /// Serves the connection that a Jupyter client wrote to `file`, until it says to stop.
 pub fn run(file: &Path) -> Exit {
     let Err(e) = serve(file);
-    eprintln!("error: {e}");
+    say(&format!("error: {e}"));
     Exit::Failure
 }
 

@@ -1,7 +1,10 @@
 //! `spatia notebook run FILE.ipynb [--name value]`: a notebook executed in place, without Jupyter.
 //!
 //! It runs in the notebook's folder, as under Jupyter, and keeps what nbclient would keep: tags
-//! `raises-exception` and `skip-execution`, displays that are renewed, cleared outputs.
+//! `raises-exception` and `skip-execution`, displays that are renewed, cleared outputs. Unlike
+//! nbclient it makes neighbouring pieces of a stream one output, with its `\r` and backspaces done: a
+//! progress bar is one line of the file, not a thousand. (nbclient's `coalesce_streams` does that, too,
+//! but takes what stands between two pieces out of its order.)
 
 mod file;
 mod options;
@@ -16,12 +19,13 @@ use std::sync::Arc;
 
 pub use options::Options;
 
-use super::{Exit, Session, run::parameter_lines, signals};
+use super::run::{self, parameter_lines};
+use super::streams::say;
+use super::{Exit, Session, signals};
 use crate::base::{Error, Result, files};
 use file::Notebook;
 use page::Page;
 use parameters::Parameters;
-use progress::say;
 use runner::Runner;
 
 /// The code cells of a notebook, for sessions that run them.
@@ -53,8 +57,7 @@ pub fn run(mut options: Options) -> Exit {
     let parameters = Parameters::of(&notebook, &session);
     if options.call.iter().skip(1).any(|a| a == "--help" || a == "-h") {
         signals::end_with_closed_pipes();
-        print!("{}", help(&file, &parameters));
-        return Exit::Success;
+        return run::print(&help(&file, &parameters));
     }
     let asked = options.take(&parameters);
     let applied = asked.and_then(|rest| {

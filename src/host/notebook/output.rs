@@ -69,7 +69,7 @@ fn data(forms: &Map<String, Value>) -> Map<String, Value> {
 }
 
 /// What is left of a text once carriage returns and backspaces have done their work, as nbclient
-/// reckons it: a `\r` takes back its line, unless the line ends there.
+/// reckons it with `coalesce_streams`: a `\r` takes back its line, unless the line ends there.
 fn settled(text: &str) -> String {
     text.split_inclusive('\n').map(settled_line).collect()
 }

@@ -8,11 +8,6 @@ use std::sync::Arc;
 use crate::base::progress::{Sink, Step, clock};
 use crate::host::live::Live;
 
-/// Writes a line to stderr; nobody reading it must not end the run.
-pub fn say(line: &str) {
-    writeln!(io::stderr(), "{line}").ok();
-}
-
 /// The stderr that the process was started with: what native code writes to the other goes into
 /// the cells.
 #[derive(Clone)]

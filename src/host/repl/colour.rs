@@ -3,7 +3,7 @@
 
 use std::io::IsTerminal;
 
-use crate::host::cell::Cell;
+use crate::host::cell::{self, Cell};
 use crate::host::report;
 use crate::script::docs::builtin;
 use crate::script::source::{self, Kind, Token};
@@ -51,11 +51,11 @@ pub fn highlight(text: &str) -> String {
     }
 }
 
-/// The first word stands out.
+/// The first word below comments stands out.
 fn command(text: &str, rest: impl Fn(&str) -> String) -> String {
-    let start = text.len() - text.trim_start().len();
+    let start = text.len() - cell::below_comments(text).len();
     let end = text[start..].find(char::is_whitespace).map_or(text.len(), |n| start + n);
-    format!("{}{COMMAND}{}{END}{}", &text[..start], &text[start..end], rest(&text[end..]))
+    format!("{}{COMMAND}{}{END}{}", code(&text[..start]), &text[start..end], rest(&text[end..]))
 }
 
 fn code(text: &str) -> String {

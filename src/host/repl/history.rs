@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::host::state_folder;
+use crate::host::streams::say;
 use rustyline::history::FileHistory;
 use rustyline::{Editor, Helper};
 
@@ -23,7 +24,7 @@ impl File {
         match begin(&path).map_err(Into::into).and_then(|()| editor.load_history(&path)) {
             Ok(()) => Self(Some(path)),
             Err(e) => {
-                eprintln!("The history is not kept: {}: {e}", path.display());
+                say(&format!("The history is not kept: {}: {e}", path.display()));
                 Self(None)
             }
         }
@@ -35,7 +36,7 @@ impl File {
         if let Some(path) = &self.0
             && let Err(e) = editor.append_history(path)
         {
-            eprintln!("The history is kept no longer: {}: {e}", path.display());
+            say(&format!("The history is kept no longer: {}: {e}", path.display()));
             self.0 = None;
         }
     }

@@ -18,6 +18,7 @@ use rustyline::{CompletionType, Config, Editor};
 
 use super::journal::Carrier;
 use super::session::{Effect, Said};
+use super::streams::{out, say};
 use super::{Exit, Session, console, info, signals, terminal, tty};
 use crate::base::Kind;
 use helper::Lines;
@@ -44,7 +45,7 @@ fn evaluate(session: &mut Session, console: &console::Terminal, text: &str) -> S
     match &said.outcome {
         Ok(Some(shown)) => console.show(shown),
         Ok(None) => {}
-        Err(e) => eprintln!("{}", colour::error(&session.traceback(e))),
+        Err(e) => say(&colour::error(&session.traceback(e))),
     }
     said
 }
@@ -69,10 +70,10 @@ impl Repl {
 
     fn run(&mut self) -> anyhow::Result<Exit> {
         signals::keep_session();
-        println!("Spatia {}   :help says what there is, Ctrl-D quits", info::version());
+        out(&format!("Spatia {}   :help says what there is, Ctrl-D quits\n", info::version()));
         self.session.keep_journal(Carrier::Repl);
         if let Some(offer) = self.session.journal().offer() {
-            println!("{offer}");
+            out(&format!("{offer}\n"));
         }
         while !signals::stopped() {
             let text = match self.read() {
@@ -80,8 +81,8 @@ impl Repl {
                 Err(ReadlineError::Interrupted) => continue,
                 Err(ReadlineError::Eof) => break,
                 Err(ReadlineError::Io(e)) if e.kind() == ErrorKind::InvalidData => {
-                    eprintln!(
-                        "What was typed is no UTF-8, and the line is dropped. Is the terminal set to UTF-8?"
+                    say(
+                        "What was typed is no UTF-8, and the line is dropped. Is the terminal set to UTF-8?",
                     );
                     continue;
                 }

@@ -1,8 +1,10 @@
 //! Stands for the cells of Rust where Spatia was built without them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::base::Error;
+use crate::host::commands::Call;
 use crate::script::{Bundle, Console, Failure, Interpreter};
 
 /// Nothing to do: this program is no helper.
@@ -23,14 +25,24 @@ impl Cells {
         _interpreter: &mut Interpreter,
         _console: &dyn Console,
         _name: &str,
-        _options: &str,
-        _code: &str,
+        _call: &Call<'_>,
     ) -> Result<Option<Bundle>, Failure> {
         Err(absent("running a cell of Rust"))
     }
 
     /// Nothing to do.
     pub fn restart(&mut self) {}
+
+    /// Never.
+    pub fn runs(&mut self) -> bool {
+        false
+    }
+
+    /// None.
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        &NONE
+    }
 
     /// # Errors
     /// Always.

@@ -9,6 +9,7 @@ use super::process::Helper;
 use super::protocol::{Done, Trouble};
 use super::{HELPER, RUNTIME_OF, content, faults, helper, runtime};
 use crate::base::{Error, Kind, Result, nearest, progress};
+use crate::host::commands::Call;
 use crate::script::{Bundle, Console, Failure, Interpreter, Place};
 
 /// The program that can be a helper.
@@ -118,7 +119,7 @@ impl Lost {
 }
 
 impl Cells {
-    /// Runs one cell, called `name` in messages: `options` is what follows `%%rust` on its line.
+    /// Runs one cell, called `name` in messages.
     ///
     /// # Errors
     /// What rustc says, at the cell's line; a panic of the code or its end; no Rust on this machine; a
@@ -128,10 +129,11 @@ impl Cells {
         interpreter: &mut Interpreter,
         console: &dyn Console,
         name: &str,
-        options: &str,
-        code: &str,
+        call: &Call<'_>,
     ) -> std::result::Result<Option<Bundle>, Failure> {
-        interpreter.remember(name, &format!("%%rust {options}\n{code}"));
+        let Call { rest: options, body: code, above, .. } = *call;
+        let lines = "\n".repeat(above);
+        interpreter.remember(name, &format!("{lines}%%rust {options}\n{code}"));
         let Options { given, returned } = Options::parse(options)?;
         if !given.is_empty() {
             let exchange = Exchange::new()?;
@@ -141,9 +143,8 @@ impl Cells {
             let loaded = self.execute(console, &load);
             loaded.map_err(|t| self.failure(t, "", "", 1, "handing variables to a Rust cell"))?;
         }
-        // The line of `%%rust` is the cell's first.
         let ran = self.execute(console, code);
-        let done = ran.map_err(|t| self.failure(t, name, code, 2, "running Rust"))?;
+        let done = ran.map_err(|t| self.failure(t, name, code, above + 2, "running Rust"))?;
         if !returned.is_empty() {
             let mut wanted = Vec::new();
             for n in &returned {
@@ -208,13 +209,23 @@ impl Cells {
         };
         self.environment.insert(key.into(), value.into());
         let mut said = format!("{key}={value}");
-        if self.helper.as_mut().is_some_and(Helper::alive) {
+        if self.runs() {
             let ran = self.execute(console, &format!(":env {key}={value}"));
             ran.map_err(|t| self.failure(t, "", "", 1, "setting a variable of the environment"))?;
             said += " for what is compiled from now on. :restart rust gives it to the code of cells, too: \
                      their variables and functions are lost with that";
         }
         Ok(Some(Bundle::text(said)))
+    }
+
+    /// Whether there is a helper.
+    pub fn runs(&mut self) -> bool {
+        self.helper.as_mut().is_some_and(Helper::alive)
+    }
+
+    /// The variables of the Rust cells and their types.
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
     }
 
     /// Stops the helper and forgets all but what `:env` has set.

@@ -26,6 +26,10 @@ const LATE: Duration = Duration::from_millis(30);
 /// The same, where it is known that there is a message.
 const LATEST: Duration = Duration::from_secs(2);
 
+/// Lines of output that evcxr may hold before the code has to wait until they are taken: evcxr reads
+/// without end.
+const BACKLOG: usize = 2_000;
+
 /// What Rust says before the place of a panic.
 const PANICKED_AT: &str = " panicked at ";
 
@@ -144,7 +148,6 @@ fn listen() -> anyhow::Result<(Receiver<String>, Receiver<Answer>)> {
 /// in its place is the next cell's, and is left alone.
 fn interrupt(turn: u64) {
     STOPPED.store(turn, Ordering::SeqCst);
-    let running = || Some(RUNTIME.get()?.lock().unwrap_or_else(PoisonError::into_inner).id());
     // While evcxr starts there is none, and nothing that would have to end.
     let Some(runtime) = running() else { return };
     let present = || turn % 2 == 1 && turn == TURN.load(Ordering::SeqCst);
@@ -160,6 +163,11 @@ fn interrupt(turn: u64) {
         builds.into_iter().for_each(processes::end);
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// The process that runs the code at present.
+fn running() -> Option<u32> {
+    Some(RUNTIME.get()?.lock().unwrap_or_else(PoisonError::into_inner).id())
 }
 
 fn send(event: &Event) {
@@ -207,6 +215,10 @@ impl Heard {
         }
         heard.stack |= line == "Segmentation fault." || line == "Bus error.";
         send(&Event::Stderr(format!("{line}\n")));
+        // Of the outcome speak the last ones.
+        if heard.lines.len() > 2 * BACKLOG {
+            heard.lines.drain(..BACKLOG);
+        }
         heard.lines.push(line);
     }
 
@@ -250,6 +262,7 @@ fn run(
     let start = Instant::now();
     let result = std::thread::scope(|scope| {
         scope.spawn(|| forward(outputs, &heard, &ended));
+        scope.spawn(|| hold_back(outputs, &ended));
         let mut callbacks = EvalCallbacks {
             input_reader: &|asked| {
                 ASKING.store(true, Ordering::SeqCst);
@@ -313,6 +326,22 @@ fn forward(outputs: &EvalContextOutputs, heard: &Heard, ended: &AtomicBool) {
             heard.stdout(line);
         }
     }
+}
+
+/// Stops the code while more of its output waits than anybody needs, and lets it go on.
+fn hold_back(outputs: &EvalContextOutputs, ended: &AtomicBool) {
+    let mut held = None;
+    while !ended.load(Ordering::SeqCst) {
+        let much = outputs.stdout.len().max(outputs.stderr.len()) > BACKLOG;
+        if much && held.is_none() {
+            held = running();
+            held.map(processes::stop);
+        } else if !much {
+            held.take().map(processes::go_on);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    held.map(processes::go_on);
 }
 
 /// `value` is what the code displayed; `outputs` what evcxr says itself, as of `:vars`.

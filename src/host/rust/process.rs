@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output as Said, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use super::content::bundle;
@@ -20,6 +20,9 @@ use crate::script::{Console, Output};
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the user waits for an interrupted cell to end. What takes longer ends behind their back.
 const PATIENCE: Duration = Duration::from_millis(400);
+
+/// Events that may wait before the helper has to wait, too: a cell can print faster than anybody looks.
+const BACKLOG: usize = 1_000;
 
 pub struct Helper {
     child: Child,
@@ -52,7 +55,7 @@ impl Helper {
         let requests = child.stdin.take().ok_or_else(lost)?;
         let stdout = child.stdout.take().ok_or_else(lost)?;
         let stderr = child.stderr.take().ok_or_else(lost)?;
-        let (sender, events) = mpsc::channel();
+        let (sender, events) = mpsc::sync_channel(BACKLOG);
         let said = sender.clone();
         std::thread::spawn(move || {
             read(stdout, &sender, |line| match serde_json::from_str(&line) {
@@ -187,7 +190,7 @@ impl Drop for Helper {
     }
 }
 
-fn read(from: impl Read, to: &Sender<Event>, event: impl Fn(String) -> Event) {
+fn read(from: impl Read, to: &SyncSender<Event>, event: impl Fn(String) -> Event) {
     let mut lines = BufReader::new(from);
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {

@@ -46,8 +46,21 @@ pub fn is_this_program(pid: u32) -> bool {
 
 /// Ends a process at once.
 pub fn end(pid: u32) {
+    signal(pid, libc::SIGKILL);
+}
+
+/// Stops a process until [`go_on`].
+pub fn stop(pid: u32) {
+    signal(pid, libc::SIGSTOP);
+}
+
+pub fn go_on(pid: u32) {
+    signal(pid, libc::SIGCONT);
+}
+
+fn signal(pid: u32, signal: libc::c_int) {
     // SAFETY: a signal to a process by its number; one that has ended is an error without effect.
-    unsafe { libc::kill(pid as libc::pid_t, libc::SIGKILL) };
+    unsafe { libc::kill(pid as libc::pid_t, signal) };
 }
 
 /// Ends a process and all that share its group.
