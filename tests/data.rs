@@ -1,6 +1,8 @@
 //! Tests of `data` and of the parts of `base` that everything leans on.
 
 use crate::common;
+use std::path::Path;
+
 use ndarray::{Array2, array};
 use proptest::prelude::*;
 use spatia::base::memory::{self, Bound};
@@ -199,6 +201,29 @@ fn a_failed_write_leaves_the_old_file_and_no_rubbish() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     files::write(&path, "new").unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+}
+
+/// The temporary name says nothing to whoever asked for the file.
+#[test]
+fn a_failed_write_names_the_file_that_was_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("result.txt");
+    let library = |tmp: &Path| Error::io("creating it", format!("no room for {}", tmp.display()));
+    let long = dir.path().join(format!("{}.h5ad", "x".repeat(300)));
+    let said = [
+        files::atomic(&path, |tmp| Err(library(tmp))).unwrap_err(),
+        files::write(Path::new("/proc/result.txt"), "a").unwrap_err(),
+        files::writable(Path::new("/proc")).unwrap_err(),
+        files::write(&long, "a").unwrap_err(),
+        spatia::io::h5ad::write(&dataset(), &long).unwrap_err(),
+    ]
+    .map(|e| e.to_string());
+    for said in &said {
+        assert!(!said.contains(".writing-"), "{said}");
+    }
+    assert!(said[0].ends_with(&format!("no room for {}", path.display())), "{}", said[0]);
+    assert!(said[1].starts_with("writing /proc/result.txt: No such file"), "{}", said[1]);
+    assert!(said[4].contains(&format!("{}", long.display())), "{}", said[4]);
 }
 
 #[test]

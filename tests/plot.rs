@@ -574,7 +574,7 @@ fn tables_that_cannot_be_drawn_are_refused() {
     };
     let of = |y: &str| CurvesConfig { y: vec![y.into()], ..Default::default() };
     refused(&history(5), of("nl"), "Did you mean 'nll'");
-    refused(&history(5), of("note"), "type");
+    refused(&history(5), of("note"), "found texts");
     refused(&history(5), CurvesConfig { x: "step".into(), ..Default::default() }, "'step'");
     refused(&history(0), of("nll"), "rows");
     // Nothing finite is a panel that says so, one epoch is a point.

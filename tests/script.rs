@@ -5,6 +5,7 @@ mod analyses;
 mod bad_input;
 mod command_line;
 mod documentation;
+mod options;
 mod source;
 mod suite;
 
@@ -12,7 +13,7 @@ use ndarray::{Array3, arr1, arr2};
 use spatia::data::Uns;
 use spatia::host::Session;
 use spatia::io;
-use spatia::script::Failure;
+use spatia::script::{Failure, Interpreter};
 use spatia::sim::{self, TissueConfig};
 
 /// A session whose prints are dropped.
@@ -96,13 +97,77 @@ fn arrays_of_uns_keep_their_shape() {
         ("uns[\"affine\"]", "[[1.0, 2.0], [3.0, 4.0]]"),
         ("uns[\"mask\"][1]", "[255, 2]"),
         ("uns[\"picture\"].shape", "[4, 2, 3]"),
-        ("uns[\"picture\"][3][0].to_array()", "[3.0, 3.0, 3.0]"),
+        ("uns[\"picture\"][3][0].to_array()", "[3, 3, 3]"),
     ] {
         assert_eq!(s.eval(text, "[2]").unwrap().unwrap().plain(), expected, "{text}");
     }
     let npy = folder.path().join("picture.npy");
     s.eval(&format!("uns[\"picture\"].save(`{}`)", npy.display()), "[3]").unwrap();
     assert!(String::from_utf8_lossy(&std::fs::read(&npy).unwrap()).contains("(4, 2, 3)"));
+}
+
+#[test]
+fn tensors_of_whole_numbers_give_whole_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.safetensors");
+    // One more than a float holds.
+    let large = (1i64 << 53) + 1;
+    let ints = arr2(&[[1, 2], [-3, large]]).into_dyn();
+    io::exchange::write_array(&path, &io::exchange::Array::I64(ints)).unwrap();
+    let mut interpreter = Interpreter::new(crate::common::Recorder::new());
+    interpreter.import("t", &path).unwrap();
+    let large = large.to_string();
+    for (text, expected) in [
+        ("t.to_array()", format!("[[1, 2], [-3, {large}]]")),
+        ("t[1][1]", large.clone()),
+        ("t.max()", large.clone()),
+        ("t.min()", "-3".into()),
+        ("t.to_json()", format!("\"[[1,2],[-3,{large}]]\"")),
+        ("data::table(#{ a: t[1] })[\"a\"].to_array()", format!("[-3, {large}]")),
+        (
+            "let ds = sim::tissue(#{ spots: 30, genes: 10, domains: 3 }); ds.uns[\"t\"] = t; ds.uns[\"t\"][1][1]",
+            large.clone(),
+        ),
+        ("tensor([1, 2]).to_array()", "[1.0, 2.0]".into()),
+        ("tensor([[1, 2]])[0].max()", "2.0".into()),
+    ] {
+        let found = interpreter.eval(text, "test.rhai").unwrap().unwrap();
+        assert_eq!(found.plain(), expected, "{text}");
+    }
+}
+
+/// Scripts have whole numbers of 63 bits and a sign.
+#[test]
+fn a_whole_number_too_large_for_scripts_is_refused_and_not_rounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut interpreter = Interpreter::new(crate::common::Recorder::new());
+    let mut import = |text: &str| {
+        let path = folder.path().join("n.out.json");
+        std::fs::write(&path, text).unwrap();
+        interpreter.import("n", &path).map_err(|e| e.to_string())
+    };
+    assert_eq!(import(&i64::MAX.to_string()), Ok(()));
+    assert_eq!(import("1e300"), Ok(()));
+    for text in ["18446744073709551615", "{\"a\": [1, 9223372036854775808]}"] {
+        let said = import(text).unwrap_err();
+        assert!(said.contains("bringing back 'n'"), "{said}");
+        assert!(said.contains("at most 9223372036854775807"), "{said}");
+        assert!(said.contains("n.to_string()"), "{said}");
+    }
+}
+
+#[test]
+fn an_empty_tensor_is_said_to_be_empty() {
+    for call in ["min", "max", "mean"] {
+        for tensor in ["tensor([])", "tensor([[], []])"] {
+            let said = shown(&format!("{tensor}.{call}()")).unwrap_err().message;
+            assert!(said.contains("of a tensor: expected at least one value"), "{said}");
+            assert!(said.contains("an empty tensor, of shape ["), "{said}");
+            assert!(!said.contains("fault"), "{said}");
+        }
+    }
+    assert_eq!(shown("tensor([[], []]).to_array()").unwrap(), "[[], []]");
+    assert_eq!(shown("tensor([]).len()").unwrap(), "0");
 }
 
 /// Clusters in a file of pandas are floats where one of them is missing.
@@ -178,9 +243,12 @@ fn a_failure_inside_functions_names_the_calls() {
 fn a_panic_in_native_code_is_an_error_and_the_session_goes_on() {
     let mut s = session();
     s.eval("let t = tensor([1])", "[1]").unwrap();
-    // libtorch has no minimum of nothing, and says so by a panic of tch.
-    let e = s.eval("tensor([]).min()", "[2]").unwrap_err();
-    assert!(e.message.contains("calling Tensor.min"), "{}", e.message);
+    // libtorch has no tensor of that size, and says so by a panic of tch.
+    let large =
+        "models::gvae(sim::tissue(), #{ hidden_dim: 9223372036854775807, device: \"cpu\" })";
+    let e = s.eval(large, "[2]").unwrap_err();
+    assert!(e.message.contains("calling models::gvae"), "{}", e.message);
+    assert!(e.message.contains("smaller layers"), "{}", e.message);
     assert!(e.message.len() < 300, "{}", e.message);
     assert_eq!(s.eval("t.len()", "[3]").unwrap().unwrap().plain(), "1");
 }

@@ -65,6 +65,10 @@ fn conditions_choose_rows() {
         ("n > avg(n)", &[0, 3]),
         ("kl BETWEEN 1 AND 2", &[1, 4]),
         ("true", &[0, 1, 2, 3, 4, 5]),
+        ("kl > 1e0 AND kl < 3.5e0", &[1, 5]),
+        ("kl*1E3>2e+3", &[3, 5]),
+        ("kl > 5e-1 AND kl < 2e9", &[1, 3, 4, 5]),
+        ("n < 99999999999999999999 AND \"cell type\" <> '1e9'", &[0, 1, 2, 3, 4, 5]),
     ] {
         assert_eq!(frame::rows(&t, condition).unwrap(), rows, "{condition}");
     }
@@ -78,12 +82,22 @@ fn conditions_are_checked_before_anything_runs() {
     let ask = |c: &str| frame::rows(&t, c);
     assert_eq!(refused(ask("kll > 1"), &["column 'kll'", "Did you mean 'kl'"]), Kind::Missing);
     refused(ask("layer = \"L1\""), &["single quotes: 'L1'"]);
-    refused(ask("kl + 1"), &["a condition", "type float"]);
+    refused(ask("kl + 1"), &["a condition", "an expression that gives numbers"]);
     refused(ask("sqroot(kl) > 1"), &["a function 'sqroot'", "Did you mean"]);
-    refused(ask("kl >"), &["filtering by \"kl >\"", "an expression of SQL"]);
+    refused(ask("kl >"), &["filtering by \"kl >\"", "an expression of SQL", "a part too few"]);
+    refused(ask("layer = L1"), &["single quotes: 'L1'", "Known: layer"]);
+    refused(ask("kl > 1 && kl < 2"), &["found &&, which is written AND"]);
+    refused(ask("kl > 1,5"), &["found ','", "1.5"]);
+    refused(ask("layer > 5"), &["found a text compared with a number"]);
+    refused(ask("layer + kl > 5"), &["found arithmetic with what is no number"]);
     refused(ask("SELECT * FROM t"), &["an expression of SQL"]);
     refused(ask("kl > 1; DROP TABLE t"), &["an expression of SQL"]);
     refused(ask("\"cell type\" > 3"), &["filtering"]);
+    // Row names that have no name in the file are no column that anybody knows.
+    let said = [ask("nothing > 1"), ask("kl >")].map(|r| r.unwrap_err().to_string());
+    assert!(said[0].contains("Known: layer, kl, n, dark, cell type"), "{}", said[0]);
+    assert!(said[1].contains("Columns: layer, kl, n, dark, cell type"), "{}", said[1]);
+    refused(ask("index = 's3-1'"), &["The names of the rows are the column _index"]);
     refused(frame::some(&[], "kl > 9"), &["some rows to remain"]);
 }
 
@@ -97,6 +111,8 @@ fn columns_are_computed_and_kept() {
     assert_eq!(f.column("most").unwrap().len(), 6);
     let f = frame::with(&f, "kind", "CASE WHEN layer = 'WM' THEN 'white' ELSE 'grey' END").unwrap();
     assert_eq!(text(&f, "kind")[2], "white");
+    let g = frame::with(&f, "large", "1e9 + 1.5e1 + 2E-1").unwrap();
+    assert_eq!(g.column("large").unwrap().f64().unwrap().get(0), Some(1_000_000_015.2));
     assert_eq!(frame::select(&f, &list(&["n", "kl"])).unwrap().get_column_names(), ["n", "kl"]);
     refused(frame::select(&f, &list(&["n", "kll"])), &["Did you mean 'kl'"]);
     refused(frame::select(&f, &list(&["n", "n"])), &["'n' twice"]);
@@ -157,7 +173,10 @@ fn tables_are_joined_sorted_and_thinned() {
     assert_eq!((join("semi").height(), join("anti").height()), (4, 2));
     refused("outr".parse::<frame::Join>(), &["left, inner, full"]);
     let numbers = df!("layer" => [1, 2]).unwrap();
-    refused(frame::join(t.frame(), &numbers, &on, frame::Join::Left), &["one type", "CAST"]);
+    refused(
+        frame::join(t.frame(), &numbers, &on, frame::Join::Left),
+        &["the same sort of values", "CAST"],
+    );
     refused(
         frame::join(t.frame(), &numbers, &list(&["n"]), frame::Join::Left),
         &["the second", "'n'"],

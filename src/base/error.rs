@@ -99,6 +99,15 @@ impl Error {
         self
     }
 
+    /// Has one text in place of another wherever it stands, such as the path that the user knows.
+    pub fn replacing(mut self, text: &str, by: &str) -> Self {
+        let Parts { doing, expected, found, advice, .. } = &mut *self.0;
+        for part in [doing, expected, found, advice] {
+            *part = part.replace(text, by);
+        }
+        self
+    }
+
     pub fn what(&self) -> Kind {
         self.0.kind
     }

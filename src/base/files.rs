@@ -22,20 +22,22 @@ const MOST_LINKS: usize = 40;
 /// What stands there is no file, or one without leave to write; what `write` returns; the folder
 /// cannot be made, the file not synced or renamed.
 pub fn atomic(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let doing = || format!("writing {}", path.display());
+    let asked = path.display().to_string();
+    let doing = || format!("writing {asked}");
     let path = &replaceable(path)?;
     let folder = parent(path);
     make(&folder, &doing())?;
-    let name = path.file_name().ok_or_else(|| {
-        Error::new(doing()).expected("a file name").found(path.display().to_string())
-    })?;
+    let name = path
+        .file_name()
+        .ok_or_else(|| Error::new(doing()).expected("a file name").found(asked.clone()))?;
     // A folder of its own, so that libraries that insist on creating the file can.
     let temporary = tempfile::Builder::new()
         .prefix(".writing-")
         .tempdir_in(&folder)
-        .map_err(|e| Error::io(doing(), e))?;
+        .map_err(|e| Error::io(doing(), plain(&e)))?;
     let file = temporary.path().join(name);
-    write(&file)?;
+    // What libraries say names the file that they were given.
+    write(&file).map_err(|e| e.replacing(&file.display().to_string(), &asked))?;
     let whole = File::open(&file).and_then(|new| {
         if let Ok(old) = std::fs::metadata(path) {
             keep_mode(&new, &old)?;
@@ -49,6 +51,12 @@ pub fn atomic(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()
         f.sync_all().ok();
     }
     Ok(())
+}
+
+/// What the system says, without the temporary name that `tempfile` puts behind it.
+fn plain(e: &std::io::Error) -> String {
+    let said = e.to_string();
+    said.split_once(" at path ").map_or(said.as_str(), |(said, _)| said).to_owned()
 }
 
 /// Gives a new file the mode of the one that it replaces. A group that we may not give it to must
@@ -121,8 +129,8 @@ fn make(folder: &Path, doing: &str) -> Result<()> {
 /// Makes the folder and refuses one that cannot be written to, before hours are spent on what goes
 /// there.
 pub fn writable(folder: &Path) -> Result<()> {
-    let refused = |e| {
-        Error::io(format!("preparing the folder {}", folder.display()), e)
+    let refused = |e: std::io::Error| {
+        Error::io(format!("preparing the folder {}", folder.display()), plain(&e))
             .advice("Choose a folder that you may write to")
     };
     if folder.as_os_str().is_empty() {

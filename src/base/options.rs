@@ -1,9 +1,13 @@
 //! One door for options: a JSON map (from a script, a file or a checkpoint) into a config struct.
 
+mod words;
+
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use self::words::quoted;
+use self::words::{choices, listed, name, said};
 use super::{Error, Result, nearest};
 
 /// Reads `value` as a `T`, refusing unknown keys by name with the nearest known one.
@@ -34,89 +38,107 @@ fn resolve<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
     }
 }
 
+/// Compares a value with the schema before serde does, whose messages name neither the key nor
+/// types as scripts do.
 fn check(value: &Value, schema: &Value, root: &Value, what: &str) -> Result<()> {
-    let schema = match (&schema["anyOf"], value.is_null()) {
-        // An option that may be left out: null, or what it is.
-        (Value::Array(either), false) => {
-            let mut some = either.iter().filter(|s| s["type"] != "null");
-            match (some.next(), some.next()) {
-                (Some(one), None) => one,
-                _ => schema,
-            }
-        }
-        _ => schema,
-    };
     let schema = resolve(schema, root);
-    let (Some(map), Some(properties)) = (value.as_object(), schema["properties"].as_object())
-    else {
-        return type_of(value, schema, what);
-    };
-    for (key, v) in map {
-        match properties.get(key) {
-            Some(p) => check(v, p, root, &format!("{what}.{key}"))?,
-            None => {
-                return Err(Error::new(format!("reading the options of {what}"))
-                    .found(format!("an unknown option '{key}'"))
-                    .advice(nearest::advice(key, properties.keys().map(String::as_str))));
+    if let Some(either) = schema["anyOf"].as_array() {
+        let either = either.iter().map(|s| resolve(s, root)).collect::<Vec<_>>();
+        return match (either.iter().find(|s| fits(value, s)), &either[..]) {
+            (Some(one), _) => check(value, one, root, what),
+            // An option that may be left out.
+            (None, [one, null] | [null, one]) if null["type"] == "null" => {
+                check(value, one, root, what)
             }
-        }
+            _ => Err(unfit(value, schema, root, what)),
+        };
     }
-    Ok(())
+    if !fits(value, schema) {
+        return Err(unfit(value, schema, root, what));
+    }
+    match value {
+        Value::Object(map) => map.iter().try_for_each(|(key, v)| entry(key, v, schema, root, what)),
+        Value::Array(values) => {
+            let n = values.len() as u64;
+            let fewer = schema["minItems"].as_u64().is_some_and(|least| n < least);
+            if fewer || schema["maxItems"].as_u64().is_some_and(|most| n > most) {
+                return Err(unfit(value, schema, root, what));
+            }
+            values
+                .iter()
+                .enumerate()
+                .try_for_each(|(i, v)| check(v, &schema["items"], root, &format!("{what}[{i}]")))
+        }
+        Value::String(text) => match choices(schema) {
+            Some(known) if !known.contains(&text.as_str()) => {
+                let near = nearest::nearest(text, known).map(|k| format!("Did you mean \"{k}\"?"));
+                Err(unfit(value, schema, root, what).advice(near.unwrap_or_default()))
+            }
+            _ => Ok(()),
+        },
+        Value::Number(_) => bounds(value, schema, what),
+        Value::Null | Value::Bool(_) => Ok(()),
+    }
 }
 
-/// Compares the JSON type of a scalar with the schema's, so that the message can name the key.
-fn type_of(value: &Value, schema: &Value, what: &str) -> Result<()> {
-    let doing = format!("reading the option {what}");
-    if let (Some(text), Some(known)) = (value.as_str(), choices(schema)) {
-        if known.contains(&text) {
-            return Ok(());
-        }
-        return Err(Error::new(doing)
-            .expected(known.join(" or "))
-            .found(value.to_string())
-            .advice(nearest::advice(text, known)));
-    }
-    let allowed = types(schema);
-    if allowed.is_empty() {
-        return Ok(());
-    }
-    let fits = allowed.iter().any(|t| match *t {
-        "integer" => value.is_i64() || value.is_u64(),
-        "number" => value.is_number(),
-        "string" => value.is_string(),
-        "boolean" => value.is_boolean(),
-        "array" => value.is_array(),
-        "object" => value.is_object(),
-        "null" => value.is_null(),
-        _ => true,
-    });
-    if !fits {
-        return Err(Error::new(doing).expected(allowed.join(" or ")).found(value.to_string()));
-    }
-    let (Some(least), Some(v)) = (schema["minimum"].as_f64(), value.as_f64()) else {
-        return Ok(());
+/// A key of an option map and its value.
+fn entry(key: &str, value: &Value, schema: &Value, root: &Value, what: &str) -> Result<()> {
+    let path = format!("{what}.{key}");
+    let Some(known) = schema["properties"].as_object() else {
+        return check(value, &schema["additionalProperties"], root, &path);
     };
-    if v < least {
-        return Err(Error::new(doing)
-            .expected(format!("at least {least}"))
-            .found(value.to_string()));
+    match known.get(key) {
+        Some(schema) => check(value, schema, root, &path),
+        None => Err(Error::new(format!("reading the options of {what}"))
+            .found(format!("an unknown option '{key}'"))
+            .advice(nearest::advice(key, known.keys().map(String::as_str)))),
     }
-    Ok(())
 }
 
-/// The texts that an enumeration allows.
-fn choices(schema: &Value) -> Option<Vec<&str>> {
-    if let Some(known) = schema["enum"].as_array() {
-        return known.iter().map(Value::as_str).collect();
+fn bounds(value: &Value, schema: &Value, what: &str) -> Result<()> {
+    let refuse = |expected: String| {
+        Err(Error::new(format!("reading the option {what}"))
+            .expected(expected)
+            .found(value.to_string()))
+    };
+    let most = schema["maximum"]
+        .as_f64()
+        .or_else(|| (schema["format"] == "uint32").then_some(f64::from(u32::MAX)));
+    match (value.as_f64(), schema["minimum"].as_f64(), most) {
+        (Some(v), Some(least), _) if v < least => refuse(format!("at least {least}")),
+        (Some(v), _, Some(most)) if v > most => refuse(format!("at most {most}")),
+        _ => Ok(()),
     }
-    schema["oneOf"].as_array()?.iter().map(|one| one["const"].as_str()).collect()
 }
 
-/// The JSON types that a schema allows, those of its alternatives included.
-fn types(schema: &Value) -> Vec<&str> {
+/// Whether a value is of a type that the schema allows; what it holds is not looked at.
+fn fits(value: &Value, schema: &Value) -> bool {
+    let is = |t: &Value| match t.as_str() {
+        Some("integer") => value.is_i64() || value.is_u64(),
+        Some("number") => value.is_number(),
+        Some("string") => value.is_string(),
+        Some("boolean") => value.is_boolean(),
+        Some("array") => value.is_array(),
+        Some("object") => value.is_object(),
+        Some("null") => value.is_null(),
+        _ => true,
+    };
     match &schema["type"] {
-        Value::String(t) => vec![t],
-        Value::Array(ts) => ts.iter().filter_map(Value::as_str).collect(),
-        _ => schema["anyOf"].as_array().into_iter().flatten().flat_map(types).collect(),
+        Value::Array(types) => types.iter().any(is),
+        _ if choices(schema).is_some() => value.is_string(),
+        one => is(one),
+    }
+}
+
+fn unfit(value: &Value, schema: &Value, root: &Value, what: &str) -> Error {
+    let expected = match choices(schema) {
+        Some(known) => listed(&known),
+        None => name(schema, root),
+    };
+    let error = Error::new(format!("reading the option {what}")).expected(expected);
+    let error = error.found(said(value));
+    match value.as_f64().filter(|v| v.fract() == 0.0) {
+        Some(v) if fits(&Value::from(v as i64), schema) => error.advice(format!("Write {v}")),
+        _ => error,
     }
 }

@@ -9,6 +9,9 @@ use crate::base::{Error, Kind, Result, nearest};
 /// The categories of a column in their order, and the code of each row, `None` where it is missing.
 pub type Codes = (Vec<String>, Vec<Option<u32>>);
 
+/// What the row names are called where a file has no name for them.
+pub const ROW_NAMES: &str = "_index";
+
 /// Columns of a polars frame with a name for each row.
 #[derive(Clone, Debug)]
 pub struct Table {
@@ -23,7 +26,7 @@ impl Table {
     /// A table of rows without columns.
     pub fn new(index: Vec<String>) -> Self {
         let frame = DataFrame::empty_with_height(index.len());
-        Self { index_name: "_index".into(), index: Arc::new(index), frame }
+        Self { index_name: ROW_NAMES.into(), index: Arc::new(index), frame }
     }
 
     /// Row names in order, [rows].
@@ -288,6 +291,18 @@ pub fn categories(name: &str, values: &[Option<String>]) -> Result<Column> {
         .map_err(|e| Error::io(format!("making categories of column '{name}'"), e))
 }
 
+/// What a column of a type holds, in messages.
+pub fn holds(dtype: &DataType) -> String {
+    match dtype {
+        DataType::String => "texts".into(),
+        DataType::Enum(..) | DataType::Categorical(..) => "categories".into(),
+        DataType::Boolean => "true and false".into(),
+        t if t.is_integer() => "whole numbers".into(),
+        t if t.is_float() => "numbers".into(),
+        other => format!("values of the type {other}"),
+    }
+}
+
 /// A numeric (or boolean) column as `f64`; missing values become NaN.
 ///
 /// # Errors
@@ -295,8 +310,7 @@ pub fn categories(name: &str, values: &[Option<String>]) -> Result<Column> {
 pub fn numbers(column: &Column) -> Result<Vec<f64>> {
     let doing = format!("reading column '{}' as numbers", column.name());
     if !(column.dtype().is_primitive_numeric() || column.dtype().is_bool()) {
-        let found = format!("type {}", column.dtype());
-        return Err(Error::new(doing).expected("a numeric column").found(found));
+        return Err(Error::new(doing).expected("numbers").found(holds(column.dtype())));
     }
     let failed = |e| Error::io(doing.clone(), e);
     let cast = column.cast(&DataType::Float64).map_err(failed)?;
@@ -327,7 +341,7 @@ pub fn integers(column: &Column) -> Result<Vec<Option<i64>>> {
             .found(found)
     };
     if !column.dtype().is_integer() {
-        return Err(failed(format!("type {}", column.dtype())));
+        return Err(failed(holds(column.dtype())));
     }
     let cast = column.strict_cast(&DataType::Int64).map_err(|e| failed(e.to_string()))?;
     Ok(cast.i64().map_err(|e| failed(e.to_string()))?.iter().collect())
@@ -340,8 +354,8 @@ pub fn integers(column: &Column) -> Result<Vec<Option<i64>>> {
 pub fn booleans(column: &Column) -> Result<Vec<Option<bool>>> {
     let values = column.bool().map_err(|_| {
         Error::new(format!("reading column '{}' as truth values", column.name()))
-            .expected("booleans")
-            .found(format!("type {}", column.dtype()))
+            .expected("true and false")
+            .found(holds(column.dtype()))
     })?;
     Ok(values.iter().collect())
 }
@@ -365,7 +379,7 @@ pub fn labels(column: &Column) -> Result<Vec<Option<String>>> {
     let values = numbers(column)?;
     if let Some(v) = values.iter().find(|v| !v.is_nan() && v.fract() != 0.0) {
         return Err(Error::new(format!("reading column '{}' as groups", column.name()))
-            .expected("texts, categories, booleans or whole numbers")
+            .expected("texts, categories, true and false, or whole numbers")
             .found(format!("{v}"))
             .advice(
                 "Make groups of it first: table.with_column(\"high\", \"x > 0.5\")[\"high\"]",

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::table;
 use crate::base::{Error, Result, nearest, progress};
 use crate::data::Table;
+use crate::data::table::holds;
 
 /// Options of groups for Xenium Explorer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -75,7 +76,7 @@ fn groups(table: &Table, column: &str, path: &Path) -> Result<(Vec<String>, Vec<
     if values.dtype().is_primitive_numeric() {
         return Err(Error::new(doing)
             .expected("groups")
-            .found(format!("quantities ({})", values.dtype()))
+            .found(format!("quantities ({})", holds(values.dtype())))
             .advice(format!(
                 "Name a column of groups, such as one of cluster::kmeans; where the numbers are names of groups, ds.obs[\"{column}\"] = ds.obs.table().with_column(\"{column}\", \"CAST({column} AS VARCHAR)\")[\"{column}\"] says so"
             )));

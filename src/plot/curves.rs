@@ -8,6 +8,7 @@ use super::colour::palette;
 use super::figure::{Body, Chart, Figure, Panel, Series};
 use super::spatial::with_unit;
 use crate::base::{Error, Kind, Result, nearest};
+use crate::data::table;
 
 /// Values this many times apart are shown on a logarithmic axis.
 const LOG_FROM: f64 = 50.0;
@@ -91,19 +92,17 @@ pub fn curves(table: &DataFrame, config: &CurvesConfig) -> Result<Figure> {
     Ok(Figure { title: config.title.clone(), width: config.width, body: Body::Chart(chart) })
 }
 
-fn column(table: &DataFrame, name: &str) -> Result<Vec<f64>> {
+fn column(frame: &DataFrame, name: &str) -> Result<Vec<f64>> {
     let doing = || format!("drawing column '{name}' of a table");
-    let column = table.column(name).map_err(|_| {
+    let column = frame.column(name).map_err(|_| {
         Error::new(doing())
             .kind(Kind::Missing)
             .expected("a column of that name")
             .found("none")
-            .advice(nearest::advice(name, table.columns().iter().map(|c| c.name().as_str())))
+            .advice(nearest::advice(name, frame.columns().iter().map(|c| c.name().as_str())))
     })?;
     if !column.dtype().is_primitive_numeric() {
-        return Err(Error::new(doing())
-            .expected("numbers")
-            .found(format!("type {}", column.dtype())));
+        return Err(Error::new(doing()).expected("numbers").found(table::holds(column.dtype())));
     }
     let cast = column.cast(&DataType::Float64).map_err(|e| Error::io(doing(), e))?;
     let values = cast.f64().map_err(|e| Error::io(doing(), e))?;

@@ -2,14 +2,16 @@
 
 use ndarray::{Array1, Array2, ArrayD};
 use polars::prelude::Column as Values;
-use rhai::{Array, Dynamic, EvalAltResult, Map};
+use rhai::{Dynamic, EvalAltResult, Map};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::column::Column;
+use super::hints::article;
 use super::tensor::Tensor;
+use super::types::type_word;
 use crate::base::{Error, Result, options};
 use crate::data::table;
 
@@ -26,17 +28,22 @@ pub(super) fn parse<T: DeserializeOwned + JsonSchema>(map: Map, what: &str) -> R
 
 /// Refuses NaN and infinity, which JSON would take for an option that is left out.
 pub(super) fn finite(value: &Dynamic, what: &str) -> Result<()> {
-    if let Some(v) = value.as_float().ok().filter(|v| !v.is_finite()) {
-        return Err(Error::new(format!("reading the option {what}"))
+    each(value, what, &|v, what| match v.as_float() {
+        Ok(number) if !number.is_finite() => Err(Error::new(format!("reading the option {what}"))
             .expected("a finite number")
-            .found(v.to_string()));
-    }
+            .found(number.to_string())),
+        _ => Ok(()),
+    })
+}
+
+/// Looks at all values in maps and arrays, and at where they stand.
+fn each(value: &Dynamic, what: &str, look: &dyn Fn(&Dynamic, &str) -> Result<()>) -> Result<()> {
     if let Ok(map) = value.as_map_ref() {
-        return map.iter().try_for_each(|(name, v)| finite(v, &format!("{what}.{name}")));
+        return map.iter().try_for_each(|(name, v)| each(v, &format!("{what}.{name}"), look));
     }
     match value.as_array_ref() {
-        Ok(array) => array.iter().try_for_each(|v| finite(v, what)),
-        Err(_) => Ok(()),
+        Ok(array) => array.iter().try_for_each(|v| each(v, what, look)),
+        Err(_) => look(value, what),
     }
 }
 
@@ -45,11 +52,25 @@ pub(super) fn finite(value: &Dynamic, what: &str) -> Result<()> {
 /// # Errors
 /// An object (a dataset, a tensor) somewhere in it.
 pub(super) fn json(value: Dynamic, what: &str) -> Result<Value> {
-    rhai::serde::from_dynamic(&value).map_err(|e| {
-        Error::new(format!("reading the options of {what}"))
-            .expected("numbers, texts, booleans, arrays and maps")
-            .found(e.to_string())
-    })
+    let refuse = |found: String, what: &str| {
+        Error::new(format!("reading {what}"))
+            .expected("numbers, texts, true and false, arrays and maps of them")
+            .found(found)
+    };
+    each(&value, what, &|v, what| {
+        let is_data = is_text(v) || v.is_unit() || v.is_bool() || number(v).is_some();
+        if is_data { Ok(()) } else { Err(refuse(said(v), what)) }
+    })?;
+    rhai::serde::from_dynamic(&value).map_err(|e| refuse(e.to_string(), what))
+}
+
+/// A value in a message: what it is, and itself where it is short.
+pub(super) fn said(value: &Dynamic) -> String {
+    match type_word(value.type_name()).as_str() {
+        "int" | "float" | "bool" => value.to_string(),
+        "text" | "char" => options::quoted(&value.to_string()),
+        of => article(of),
+    }
 }
 
 /// A configuration as a map of the language.
@@ -63,10 +84,14 @@ pub(super) fn numbers(value: &Dynamic, what: &str) -> Result<Vec<f64>> {
 }
 
 /// Texts from an array of them.
-pub(super) fn texts(values: Array, what: &str) -> Result<Vec<String>> {
-    rhai::serde::from_dynamic(&values.into()).map_err(|e| {
-        Error::new(format!("reading {what}")).expected("an array of texts").found(e.to_string())
-    })
+pub(super) fn texts(values: &[Dynamic], what: &str) -> Result<Vec<String>> {
+    let text = |v: &Dynamic| match is_text(v) {
+        true => Ok(v.to_string()),
+        false => {
+            Err(Error::new(what).expected("an array of texts").found(format!("{} in it", said(v))))
+        }
+    };
+    values.iter().map(text).collect()
 }
 
 /// Groups, one a row, from a column, a tensor or an array.
@@ -82,16 +107,21 @@ pub(super) fn column(value: &Dynamic, name: &str) -> Result<Values> {
     }
     let refuse = |found: String| {
         Error::new(format!("reading '{name}' as one value a row"))
-            .expected("a column, a tensor [N], or an array of numbers, texts or booleans")
+            .expected(
+                "a column, a tensor [N], or an array of numbers, of texts, or of true and false",
+            )
             .found(found)
     };
     if let Some(t) = value.clone().try_cast::<Tensor>() {
         return match t.size()[..] {
-            [_] | [_, 1] => Ok(Values::new(name.into(), t.vector()?)),
+            [_] | [_, 1] => Ok(match t.whole()? {
+                Some(whole) => Values::new(name.into(), whole),
+                None => Values::new(name.into(), t.vector()?),
+            }),
             _ => Err(refuse(format!("a tensor of shape {:?}", t.size()))),
         };
     }
-    let array = value.as_array_ref().map_err(|found| refuse(found.into()))?;
+    let array = value.as_array_ref().map_err(|_| refuse(said(value)))?;
     let any = |is: fn(&Dynamic) -> bool| array.iter().any(is);
     let column = if any(Dynamic::is_bool) {
         Values::new(name.into(), all(&array, |v| v.as_bool().ok(), refuse)?)
@@ -123,21 +153,20 @@ fn all<T>(
 ) -> Result<Vec<Option<T>>> {
     let value = |v: &Dynamic| match v.is_unit() {
         true => Ok(None),
-        false => read(v).map(Some).ok_or_else(|| refuse(format!("{v} among the values"))),
+        false => read(v).map(Some).ok_or_else(|| refuse(format!("{} among the values", said(v)))),
     };
     array.iter().map(value).collect()
 }
 
 /// Names, from a text or an array of texts.
 pub(super) fn names(value: &Dynamic, what: &str) -> Result<Vec<String>> {
-    let refuse = || {
-        Error::new(what).expected("a text or an array of texts").found(value.type_name().to_owned())
-    };
-    if value.is_string() {
+    if is_text(value) {
         return Ok(vec![value.to_string()]);
     }
-    let array = value.clone().try_cast::<Array>().ok_or_else(refuse)?;
-    array.into_iter().map(|v| v.into_string().map_err(|_| refuse())).collect()
+    match value.as_array_ref() {
+        Ok(array) => texts(&array, what),
+        Err(_) => Err(Error::new(what).expected("a text or an array of texts").found(said(value))),
+    }
 }
 
 /// Columns by name from a map of columns, tensors [N] or arrays.

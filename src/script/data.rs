@@ -345,7 +345,7 @@ pub(super) mod functions {
 
 fn datasets(values: Array) -> Result<Vec<Dataset>> {
     let dataset = |v: Dynamic| {
-        let found = v.type_name().to_owned();
+        let found = convert::said(&v);
         v.try_cast::<Dataset>().ok_or_else(|| {
             Error::new("joining samples").expected("an array of datasets").found(found)
         })

@@ -250,7 +250,7 @@ pub(super) mod methods {
     }
 
     /// Keeps the spots for which a condition on `obs` holds. It is SQL, as in `Table.filter`; row
-    /// names are a column too, by their own name.
+    /// names are a column too, by the name that their file has for them, else `_index`.
     ///
     /// ```rhai
     /// ds.select("domain_true = 'D1' AND purity > 0.1")
@@ -355,7 +355,7 @@ pub(super) mod methods {
     #[rhai_fn(return_raw)]
     pub fn score_genes(ds: &mut Dataset, genes: Array, options: Map) -> Outcome<Dataset> {
         let config = parse::<ScoreGenesConfig>(options, "score_genes")?;
-        prep::score_genes(&mut ds.edit(), &texts(genes, "genes")?, &config)?;
+        prep::score_genes(&mut ds.edit(), &texts(&genes, "reading the names of genes")?, &config)?;
         Ok(ds.clone())
     }
 

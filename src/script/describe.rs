@@ -4,8 +4,9 @@ use rhai::{
     Dynamic, Engine, EvalAltResult, EvalContext, GlobalRuntimeState, ImmutableString, Map, Position,
 };
 
+use super::docs::{self, Form};
 use super::error::{Place, Raised};
-use super::hints::{Call, Mistake, lower_first, sentence};
+use super::hints::{Call, Mistake, article, lower_first, sentence};
 use super::interpreter::State;
 use super::types::type_word;
 use super::{foreign, limits};
@@ -61,8 +62,7 @@ pub(super) fn describe(error: &EvalAltResult, place: &Place, world: &World<'_>) 
         }
         EvalAltResult::ErrorFunctionNotFound(call, _) => {
             let (_, before) = world.before(place).unwrap_or_default();
-            let mut call = Call::parse(call);
-            call.is_method = before.trim_end().ends_with('.');
+            let call = Call::parse(call, before.trim_end().ends_with('.'));
             (Kind::Missing, Mistake::Call(call).explain(world))
         }
         EvalAltResult::ErrorDotExpr(said, _) => {
@@ -88,7 +88,7 @@ pub(super) fn describe(error: &EvalAltResult, place: &Place, world: &World<'_>) 
         }
         EvalAltResult::ErrorMismatchDataType(wanted, found, _)
         | EvalAltResult::ErrorMismatchOutputType(wanted, found, _) => {
-            (Kind::Invalid, format!("expected {}, found {}", type_word(wanted), type_word(found)))
+            (Kind::Invalid, format!("expected {}, found {}", a_value(wanted), a_value(found)))
         }
         EvalAltResult::ErrorFor(_) => {
             let what = "for goes through an array, a text's chars(), a map's keys() or a range such as 0..10";
@@ -97,7 +97,30 @@ pub(super) fn describe(error: &EvalAltResult, place: &Place, world: &World<'_>) 
         EvalAltResult::ErrorAssignmentToConstant(name, _) => {
             (Kind::Invalid, format!("'{name}' is a constant or a value that cannot be changed"))
         }
+        EvalAltResult::ErrorArithmetic(said, _) => (Kind::Invalid, arithmetic(said)),
         other => (Kind::Invalid, bare(&other.to_string())),
+    }
+}
+
+/// A value of a type of Rust or Rhai.
+fn a_value(rust: &str) -> String {
+    match type_word(rust).as_str() {
+        "bool" => "true or false".into(),
+        "int" => "a whole number".into(),
+        "float" => "a number".into(),
+        // What a variable that functions share holds, Rhai does not say.
+        _ if rust.contains("RefCell<") => "something else".into(),
+        of => article(of),
+    }
+}
+
+/// Rhai says "Error parsing integer number 'a': invalid digit found in string".
+fn arithmetic(said: &str) -> String {
+    let text = said.strip_prefix("Error parsing ").and_then(|s| s.split('\'').nth(1));
+    match text {
+        Some(text) if said.contains("integer") => format!("'{text}' is no whole number"),
+        Some(text) => format!("'{text}' is no number"),
+        None => bare(said),
     }
 }
 
@@ -137,10 +160,15 @@ fn out_of_bounds(what: &str, part: &str, length: usize, index: i64) -> String {
     )
 }
 
-/// Rhai says "Dataset [i64]".
+/// Rhai says "Dataset [i64]", and "Layers [string] = i64" of a value that cannot be set.
 fn not_indexed(said: &str) -> String {
     let (of, by) = said.split_once(" [").unwrap_or((said, ""));
-    let by = by.split_once(']').map_or(by, |(by, _)| by);
+    let (by, value) = by.split_once(']').unwrap_or((by, ""));
+    let setter = docs::entries().iter().find(|e| e.form == Form::SetIndex && e.owner == of);
+    if let (Some(value), Some(setter)) = (value.strip_prefix(" = "), setter) {
+        let what = format!("a part of {of} cannot be set to {}", a_value(value));
+        return sentence(what, format!("There is: {}", setter.signature));
+    }
     let by = if by.is_empty() { String::new() } else { format!(" by {}", type_word(by)) };
     format!("a value of type {} cannot be indexed{by}", type_word(of))
 }
@@ -213,6 +241,13 @@ fn read_back(said: &str) -> EvalAltResult {
         EvalAltResult::ErrorModuleNotFound(name, at)
     } else if let Some(of) = after("Indexer unavailable: ") {
         EvalAltResult::ErrorIndexingType(of, at)
+    } else if let Some((found, wanted)) =
+        after("Data type incorrect: ").as_deref().and_then(|s| s.split_once(" (expecting "))
+    {
+        let wanted = wanted.trim_end_matches(')').to_owned();
+        EvalAltResult::ErrorMismatchDataType(wanted, found.to_owned(), at)
+    } else if first.starts_with("Error parsing ") {
+        EvalAltResult::ErrorArithmetic(first.into(), at)
     } else if let Some(numbers) = after("Array index ") {
         let mut numbers =
             numbers.split(|c: char| !c.is_ascii_digit() && c != '-').filter_map(|n| n.parse().ok());

@@ -97,7 +97,7 @@ impl Place {
 impl Failure {
     /// A text that is no program.
     pub(super) fn parse(e: &ParseError, text: &str, source: &str) -> Self {
-        let what = format!("syntax error: {}", lower_first(&e.err_type().to_string()));
+        let what = format!("syntax error: {}", in_words(&lower_first(&e.err_type().to_string())));
         let hint = foreign::syntax(text, e.position().line().unwrap_or(0));
         let message = sentence(what, hint.unwrap_or_default());
         let mut place = Place::new(source, e.position());
@@ -146,6 +146,21 @@ impl Failure {
     }
 }
 
+/// Rhai's names for things as scripts call them.
+fn in_words(said: &str) -> String {
+    [
+        ("a boolean expression", "a condition (true or false)"),
+        (
+            "array, string or bit-field expects numeric index",
+            "places in arrays and texts are numbers",
+        ),
+        ("a string", "a text"),
+        ("an object map", "a map"),
+    ]
+    .iter()
+    .fold(said.to_owned(), |said, (rhais, ours)| said.replace(rhais, ours))
+}
+
 fn is_anonymous(name: &str) -> bool {
     name.starts_with("anon$")
 }
@@ -168,10 +183,11 @@ pub(super) fn guard<T>(
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a text");
         let doing = Error::new(call()).found(readable(text));
-        // How libtorch's allocators say it.
+        // How libtorch says it.
+        let too_much = ["can't allocate memory", "Storage size calculation overflowed"];
         let failure = if text.contains("CUDA out of memory") {
             doing.kind(Kind::Resource).advice("This is more than the GPU has left: take fewer spots or genes, smaller layers, or device: \"cpu\"; `:free name` gives back what a variable holds")
-        } else if text.contains("can't allocate memory") {
+        } else if too_much.iter().any(|said| text.contains(said)) {
             doing.kind(Kind::Resource).advice("This is more than the machine, or the limit of this process, gives: take fewer spots or genes, or smaller layers")
         } else {
             doing.advice("This is a fault in native code; a smaller script that shows it makes a good report")

@@ -124,7 +124,7 @@ fn export(value: Dynamic, stem: &Path) -> Result<Exported> {
     if !(value.is_array() || value.is_map()) {
         return Err(Error::new("writing it for Rust")
             .expected("a number, text, boolean, array, map, Table, obs, var, Column, Tensor, Matrix or Dataset")
-            .found(value.type_name().to_owned())
+            .found(convert::said(&value))
             .advice("Hand over a part of it, as in `let spatial = ds.obsm[\"spatial\"]`"));
     }
     list_to(with("json"), value)
@@ -269,7 +269,21 @@ fn import(file: &Path) -> Result<Dynamic> {
     if name.ends_with(".floats.json") {
         return floats(&value).ok_or_else(|| failed("something else than numbers".into()));
     }
+    exact_in_scripts(&value)?;
     rhai::serde::to_dynamic(value).map_err(|e| failed(e.to_string()))
+}
+
+/// Refuses whole numbers of which a script would keep the first digits only.
+fn exact_in_scripts(value: &Value) -> Result<()> {
+    match value {
+        Value::Array(all) => all.iter().try_for_each(exact_in_scripts),
+        Value::Object(all) => all.values().try_for_each(exact_in_scripts),
+        Value::Number(n) if n.is_u64() && !n.is_i64() => Err(Error::new("reading a whole number")
+            .expected(format!("at most {}, as scripts have them", i64::MAX))
+            .found(n.to_string())
+            .advice("Hand back its text, n.to_string(), or n as f64, which keeps 15 digits")),
+        _ => Ok(()),
+    }
 }
 
 /// A number, or arrays and maps of them, with the texts of those that JSON lacks.
@@ -288,7 +302,7 @@ fn floats(value: &Value) -> Option<Dynamic> {
 
 impl Tensor {
     /// The values as they are: whole numbers as i64, single precision as f32, all else as f64.
-    fn exact(&self) -> Result<Array> {
+    pub fn exact(&self) -> Result<Array> {
         let t = self.core();
         let shape: Vec<usize> = t.size().iter().map(|&n| n as usize).collect();
         let kind = t.kind();

@@ -23,12 +23,16 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub fn parse(said: &str) -> Self {
+    pub fn parse(said: &str, behind_a_dot: bool) -> Self {
         let (path, given) = said.split_once(" (").unwrap_or((said.trim_end_matches("()"), ""));
         let (owner, name) = path.rsplit_once("::").unwrap_or(("", path));
-        let given = given.trim_end().trim_end_matches(')');
+        let (owner, name) = (owner.trim(), name.trim());
+        let given = given.trim_end();
+        let given = given.strip_suffix(')').unwrap_or(given);
         let given = given.split(", ").map(type_word).filter(|t| !t.is_empty()).collect();
-        Self { owner: owner.trim().into(), name: name.trim().into(), given, is_method: false }
+        // Of what goes wrong inside a called function, only the place of the call is known.
+        let is_method = behind_a_dot && owner.is_empty() && is_name(name);
+        Self { owner: owner.into(), name: name.into(), given, is_method }
     }
 
     fn spelled(&self) -> String {
@@ -102,7 +106,17 @@ impl Mistake {
 }
 
 fn function(call: &Call, ways: &[Way], world: &World<'_>) -> String {
-    if !call.name.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
+    if call.name.starts_with("anon$") {
+        let given = call.given.join(", ");
+        return format!(
+            "a function |..| takes another number of values than it was given ({given})"
+        );
+    }
+    // Rhai says so of what cannot be sorted.
+    if call.name.contains(' ') {
+        return call.name.clone();
+    }
+    if !is_name(&call.name) {
         let given: Vec<String> = call.given.iter().map(|t| article(t)).collect();
         return format!("'{}' does not go with {}", call.name, given.join(" and "));
     }
@@ -180,8 +194,11 @@ fn property(of: &str, name: &str, setting: Option<&str>, ways: &[Way]) -> String
     member(what, of, name, &mine, ways)
 }
 
-/// The nearest member, else functions that take such an object, else all members.
+/// What another language means by it, the nearest member, else functions that take such an object, else all members.
 fn member(what: String, of: &str, name: &str, mine: &[&Way], ways: &[Way]) -> String {
+    if let Some(hint) = foreign::method(of, name) {
+        return sentence(what, hint);
+    }
     let near = close(name, mine.iter().copied());
     if !near.is_empty() {
         return sentence(what, did_you_mean(&near));
@@ -190,9 +207,6 @@ fn member(what: String, of: &str, name: &str, mine: &[&Way], ways: &[Way]) -> St
         ways.iter().filter(|w| w.name == name && is_module_name(&w.owner)).collect();
     if !functions.is_empty() {
         return sentence(what, there_is(&functions));
-    }
-    if let Some(hint) = foreign::method(of, name) {
-        return sentence(what, hint);
     }
     let all: BTreeSet<&str> = mine.iter().map(|w| w.name.as_str()).collect();
     let all = if all.is_empty() { String::new() } else { format!("It has: {}", listed(&all)) };
@@ -217,6 +231,10 @@ fn unknown_module(name: &str, world: &World<'_>) -> String {
 pub(super) fn modules(world: &World<'_>) -> Vec<String> {
     let own = PARTS.iter().filter(|p| is_module_name(p.name)).map(|p| p.name.to_owned());
     own.chain(world.modules.iter().map(|(name, _)| name.clone())).collect()
+}
+
+fn is_name(name: &str) -> bool {
+    name.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
 fn is_module_name(owner: &str) -> bool {
@@ -333,7 +351,7 @@ fn listed(names: &BTreeSet<&str>) -> String {
     format!("{}{more}", shown.join(", "))
 }
 
-fn article(of: &str) -> String {
+pub(super) fn article(of: &str) -> String {
     let n = if of.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O']) { "n" } else { "" };
     match of {
         "text" => "a text".into(),

@@ -39,7 +39,8 @@ pub(super) mod functions {
     #[rhai_fn(return_raw)]
     pub fn gene_scores(ds: Dataset, genes: Array, options: Map) -> Outcome<Column> {
         let config = parse::<ScoreGenesConfig>(options, "gene_scores")?;
-        let score = prep::gene_scores(&ds.get(), &texts(genes, "genes")?, &config)?;
+        let score =
+            prep::gene_scores(&ds.get(), &texts(&genes, "reading the names of genes")?, &config)?;
         Ok(Column { values: Values::new(config.score_name.into(), score) })
     }
 }

@@ -10,7 +10,9 @@ use rhai::{Array, Dynamic};
 
 use super::convert::{self, Outcome};
 use super::shown;
+use super::uns::nested;
 use crate::base::{Error, Result};
+use crate::io::exchange::Array as Exact;
 use crate::io::npy;
 
 /// A handle; tensors never change, so sharing is copying.
@@ -40,13 +42,14 @@ impl Tensor {
                 .found(found)
         };
         let read = |v: &Dynamic| {
-            convert::number(v).ok_or_else(|| refuse(format!("{} among them", v.type_name())))
+            convert::number(v).ok_or_else(|| refuse(format!("{} in it", convert::said(v))))
         };
         let row = |v: &Dynamic| {
-            let row = v.as_array_ref().map_err(|found| refuse(found.into()))?;
+            let row = v.as_array_ref();
+            let row = row.map_err(|_| refuse(format!("{} beside rows", convert::said(v))))?;
             row.iter().map(read).collect::<Result<Vec<f64>>>()
         };
-        let array = value.as_array_ref().map_err(|found| refuse(found.into()))?;
+        let array = value.as_array_ref().map_err(|_| refuse(convert::said(value)))?;
         if !array.iter().any(Dynamic::is_array) {
             let row = array.iter().map(read).collect::<Result<Vec<f64>>>()?;
             return Ok(Self::new(tch::Tensor::from_slice(&row)));
@@ -76,7 +79,9 @@ impl Tensor {
         let doing = "reading a tensor as a matrix";
         let size = self.0.size();
         let &[n, m] = &size[..] else {
-            return Err(Error::new(doing).expected("two axes, [N,M]").found(format!("{size:?}")));
+            return Err(Error::new(doing)
+                .expected("rows and columns, [N,M]")
+                .found(format!("the shape {size:?}")));
         };
         Array2::from_shape_vec((n as usize, m as usize), self.vector()?)
             .map_err(|e| Error::io(doing, e))
@@ -91,8 +96,23 @@ impl Tensor {
         ArrayD::from_shape_vec(shape, values).map_err(|e| Error::io(doing, e))
     }
 
-    pub fn average(&self) -> f64 {
-        self.0.to_kind(tch::Kind::Double).mean(None).double_value(&[])
+    /// The values of a tensor of whole numbers, `None` of any other.
+    pub fn whole(&self) -> Result<Option<Vec<i64>>> {
+        Ok(match self.exact()? {
+            Exact::I64(a) => Some(a.into_iter().collect()),
+            Exact::F32(_) | Exact::F64(_) => None,
+        })
+    }
+
+    /// Itself where it holds values.
+    fn filled(&self, doing: &str) -> Result<&tch::Tensor> {
+        match self.0.numel() {
+            0 => Err(Error::new(doing)
+                .expected("at least one value")
+                .found(format!("an empty tensor, of shape {:?}", self.0.size()))
+                .advice("t.shape and array.len() say how much there is: look before, or see why it is empty")),
+            _ => Ok(&self.0),
+        }
     }
 
     fn row(&self, i: i64) -> Result<tch::Tensor> {
@@ -106,13 +126,17 @@ impl Tensor {
         }
     }
 
-    /// A number where there is one, arrays of arrays otherwise.
-    fn value(t: &tch::Tensor) -> Result<Dynamic> {
-        if t.dim() == 0 {
-            return Ok(t.double_value(&[]).into());
+    /// The value of a tensor without axes.
+    fn number(t: &tch::Tensor) -> Dynamic {
+        match t.kind() {
+            tch::Kind::Uint8
+            | tch::Kind::Int8
+            | tch::Kind::Int16
+            | tch::Kind::Int
+            | tch::Kind::Int64
+            | tch::Kind::Bool => t.int64_value(&[]).into(),
+            _ => t.double_value(&[]).into(),
         }
-        let parts = t.unbind(0).iter().map(Self::value).collect::<Result<Array>>()?;
-        Ok(parts.into())
     }
 }
 
@@ -149,8 +173,10 @@ pub(super) mod methods {
     /// ```rhai
     /// tensor([1, 2, 6]).mean()        // => 3.0
     /// ```
-    pub fn mean(t: &mut Tensor) -> f64 {
-        t.average()
+    #[rhai_fn(return_raw)]
+    pub fn mean(t: &mut Tensor) -> Outcome<f64> {
+        let filled = t.filled("taking the mean of a tensor")?;
+        Ok(filled.to_kind(tch::Kind::Double).mean(None).double_value(&[]))
     }
 
     /// The smallest value.
@@ -158,8 +184,9 @@ pub(super) mod methods {
     /// ```rhai
     /// tensor([1, 2, 6]).min()         // => 1.0
     /// ```
-    pub fn min(t: &mut Tensor) -> f64 {
-        t.0.min().double_value(&[])
+    #[rhai_fn(return_raw)]
+    pub fn min(t: &mut Tensor) -> Outcome<Dynamic> {
+        Ok(Tensor::number(&t.filled("taking the smallest value of a tensor")?.min()))
     }
 
     /// The largest value.
@@ -167,8 +194,9 @@ pub(super) mod methods {
     /// ```rhai
     /// tensor([1, 2, 6]).max()         // => 6.0
     /// ```
-    pub fn max(t: &mut Tensor) -> f64 {
-        t.0.max().double_value(&[])
+    #[rhai_fn(return_raw)]
+    pub fn max(t: &mut Tensor) -> Outcome<Dynamic> {
+        Ok(Tensor::number(&t.filled("taking the largest value of a tensor")?.max()))
     }
 
     /// A row, or the number where there is one axis. Negative places count from the end.
@@ -180,11 +208,7 @@ pub(super) mod methods {
     #[rhai_fn(index_get, return_raw)]
     pub fn row(t: &mut Tensor, i: i64) -> Outcome<Dynamic> {
         let row = t.row(i)?;
-        Ok(if row.dim() == 0 {
-            row.double_value(&[]).into()
-        } else {
-            Dynamic::from(Tensor::new(row))
-        })
+        Ok(if row.dim() == 0 { Tensor::number(&row) } else { Dynamic::from(Tensor::new(row)) })
     }
 
     /// The values as an array, of arrays where there are more axes.
@@ -192,9 +216,16 @@ pub(super) mod methods {
     /// ```rhai
     /// tensor([1, 2]).to_array()       // => [1.0, 2.0]
     /// ```
+    ///
+    /// A tensor that is made here holds floats. Those of whole numbers, such as an array of i64 that
+    /// a Rust cell hands back, give whole numbers: here, by `t[i]`, `min` and `max`.
     #[rhai_fn(return_raw)]
     pub fn to_array(t: &mut Tensor) -> Outcome<Dynamic> {
-        Ok(Tensor::value(&t.0)?)
+        Ok(match t.exact()? {
+            Exact::F32(a) => nested(a.view(), |&v| f64::from(v).into()),
+            Exact::F64(a) => nested(a.view(), |&v| v.into()),
+            Exact::I64(a) => nested(a.view(), |&v| v.into()),
+        })
     }
 
     /// Writes an `.npy` file of 32-bit floats in the tensor's shape, whole or not at all.
@@ -210,7 +241,7 @@ pub(super) mod methods {
 
 #[export_module(manifest)]
 pub(super) mod functions {
-    /// Makes a tensor of an array of numbers, or of rows of numbers.
+    /// Makes a tensor of floats from an array of numbers, or of rows of numbers.
     ///
     /// ```rhai
     /// tensor([[1, 2], [3, 4]]).shape  // => [2, 2]

@@ -11,6 +11,7 @@ use super::tensor::Tensor;
 use super::types::type_word;
 use crate::base::{Error, Result};
 use crate::data::Uns;
+use crate::io::exchange::Array as Exact;
 
 /// Axes of an array of rows. Numbers with more are a picture, of which each pixel would be an array.
 const ROWS: usize = 2;
@@ -28,10 +29,10 @@ pub(super) fn read(node: &Uns) -> Dynamic {
         Uns::Floats(a) if a.ndim() <= ROWS => nested(a.view(), |&v| v.into()),
         Uns::Singles(a) if a.ndim() <= ROWS => nested(a.view(), |&v| f64::from(v).into()),
         Uns::Bytes(a) if a.ndim() <= ROWS => nested(a.view(), |&v| i64::from(v).into()),
-        Uns::Ints(a) => tensor(a, |v| v as f64),
-        Uns::Floats(a) => tensor(a, |v| v),
-        Uns::Singles(a) => tensor(a, f64::from),
-        Uns::Bytes(a) => tensor(a, f64::from),
+        Uns::Ints(a) => tensor(a),
+        Uns::Floats(a) => tensor(a),
+        Uns::Singles(a) => tensor(a),
+        Uns::Bytes(a) => tensor(a),
         Uns::Table(table) => Dynamic::from(Table::new(table.frame().clone())),
         Uns::Null => Dynamic::UNIT,
         Uns::Map(_) | Uns::Sparse(_) => node.to_string().into(),
@@ -57,7 +58,8 @@ pub(super) fn kind(node: &Uns) -> &'static str {
     }
 }
 
-fn nested<T>(a: ArrayViewD<'_, T>, value: impl Fn(&T) -> Dynamic + Copy) -> Dynamic {
+/// Values in arrays of arrays, one level an axis.
+pub(super) fn nested<T>(a: ArrayViewD<'_, T>, value: impl Fn(&T) -> Dynamic + Copy) -> Dynamic {
     match a.ndim() {
         0 => a.first().map_or(Dynamic::UNIT, value),
         1 => a.iter().map(value).collect::<Array>().into(),
@@ -65,9 +67,9 @@ fn nested<T>(a: ArrayViewD<'_, T>, value: impl Fn(&T) -> Dynamic + Copy) -> Dyna
     }
 }
 
-fn tensor<T: Copy>(a: &ArrayD<T>, number: impl Fn(T) -> f64) -> Dynamic {
+fn tensor<T: Copy + tch::kind::Element>(a: &ArrayD<T>) -> Dynamic {
     let shape: Vec<i64> = a.shape().iter().map(|&n| n as i64).collect();
-    let values: Vec<f64> = a.iter().map(|&v| number(v)).collect();
+    let values: Vec<T> = a.iter().copied().collect();
     Dynamic::from(Tensor::new(tch::Tensor::from_slice(&values).view(&shape[..])))
 }
 
@@ -78,11 +80,15 @@ fn tensor<T: Copy>(a: &ArrayD<T>, number: impl Fn(T) -> f64) -> Dynamic {
 pub(super) fn write(value: &Dynamic, key: &str) -> Result<Uns> {
     let refuse = |found: String| {
         Error::new(format!("setting uns[\"{key}\"]"))
-            .expected("a text, a number, a boolean, a tensor, or an array of one of the first three or of equal rows of them")
+            .expected("a text, a number, true or false, a tensor, or an array of one of the first three or of equal rows of them")
             .found(found)
     };
     if let Some(t) = value.clone().try_cast::<Tensor>() {
-        return shaped(&t.size(), t.vector()?).map(Uns::Floats);
+        return Ok(match t.exact()? {
+            Exact::F32(a) => Uns::Singles(a),
+            Exact::F64(a) => Uns::Floats(a),
+            Exact::I64(a) => Uns::Ints(a),
+        });
     }
     if let Some(array) = value.clone().try_cast::<Array>() {
         let (shape, flat) = rows(array).map_err(refuse)?;
@@ -95,7 +101,7 @@ pub(super) fn write(value: &Dynamic, key: &str) -> Result<Uns> {
         } else if let Some(floats) = all(&flat, convert::number) {
             shaped(&shape, floats).map(Uns::Floats)
         } else {
-            let kinds: BTreeSet<String> = flat.iter().map(word).collect();
+            let kinds: BTreeSet<String> = flat.iter().map(kinds).collect();
             Err(refuse(format!("an array of {}", Vec::from_iter(kinds).join(" and "))))
         };
     }
@@ -104,7 +110,7 @@ pub(super) fn write(value: &Dynamic, key: &str) -> Result<Uns> {
         v if convert::is_text(v) => Uns::Text(v.to_string()),
         v if v.is_bool() => Uns::Bool(v.as_bool().unwrap_or_default()),
         v if v.is_int() => Uns::Int(v.as_int().unwrap_or_default()),
-        v => Uns::Float(v.as_float().map_err(|_| refuse(word(v)))?),
+        v => Uns::Float(v.as_float().map_err(|_| refuse(convert::said(v)))?),
     })
 }
 
@@ -128,9 +134,15 @@ fn text(value: &Dynamic) -> Option<String> {
     convert::is_text(value).then(|| value.to_string())
 }
 
-/// What a value is called.
-fn word(value: &Dynamic) -> String {
-    type_word(value.type_name())
+/// What values of the type of this one are called.
+fn kinds(value: &Dynamic) -> String {
+    match type_word(value.type_name()).as_str() {
+        "int" => "whole numbers".into(),
+        "float" => "numbers".into(),
+        "bool" => "true and false".into(),
+        "()" => "() (nothing)".into(),
+        of => format!("{of}s"),
+    }
 }
 
 fn all<T>(values: &[Dynamic], read: impl Fn(&Dynamic) -> Option<T>) -> Option<Vec<T>> {

@@ -51,6 +51,21 @@ fn a_mistyped_name_is_compared_with_what_the_object_has() {
         ("graph::knn(ds, #{ kk: 2 })", &["kk", "Did you mean 'k'"]),
         ("ds[0]", &["type Dataset cannot be indexed by int"]),
         ("ds.obs[\"purty\"]", &["Did you mean 'purity'"]),
+        (
+            "ds.layers[\"a\"] = 3",
+            &[
+                "a part of Layers cannot be set to a whole number",
+                "Layers[name: text] = values: Matrix",
+            ],
+        ),
+        ("ds.save(\"a.h5ad\")", &["Write ds.write(\"file.h5ad\")"]),
+        ("let n = 1; if n { 2 }", &["expected true or false, found a whole number"]),
+        ("if 1 { 2 }", &["a condition (true or false)"]),
+        ("parse_int(\"12a\")", &["'12a' is no whole number"]),
+        ("parse_float(\"1,5\")", &["'1,5' is no number"]),
+        ("[1, \"a\"].sort()", &["elements of different types cannot be sorted"]),
+        ("let f = |x| x; f.call(1, 2)", &["takes another number of values", "(int, int)"]),
+        ("doubel(1, ())", &["no function doubel(int, ())"]),
     ] {
         let said = failure(&mut s, cell).message;
         for part in parts {
@@ -121,6 +136,10 @@ fn catch_gets_a_message_and_a_kind_of_every_error() {
         ("data::read(\"nowhere\")", &["missing: ", "nowhere"]),
         ("throw \"mine\"", &["thrown: mine"]),
         ("1 / 0", &["invalid: ", "division by zero"]),
+        ("let n = 1; if n { 2 }", &["invalid: ", "expected true or false, found a whole number"]),
+        ("parse_int(\"12a\")", &["invalid: ", "'12a' is no whole number"]),
+        ("ds + 1", &["missing: ", "'+' does not go with a Dataset and an int"]),
+        ("cluster::kmeans(1, 2)", &["missing: ", "no function cluster::kmeans(int, int)"]),
     ] {
         let said = shown(&mut s, &format!("tell(|| {{ {body} }})"));
         for part in parts {

@@ -8,7 +8,7 @@ use super::sql::collect;
 use super::{as_text, column, known, set};
 use crate::base::{Error, Result, nearest, progress};
 use crate::data::Table;
-use crate::data::table::texts;
+use crate::data::table::{holds, texts};
 
 /// How tables are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +63,8 @@ pub fn join(left: &DataFrame, right: &DataFrame, on: &[String], how: Join) -> Re
         let (x, y) = (column(left, name)?, column(right, name)?);
         if x.dtype().is_primitive_numeric() != y.dtype().is_primitive_numeric() {
             return Err(Error::new(doing)
-                .expected(format!("'{name}' of one type"))
-                .found(format!("{} and {}", x.dtype(), y.dtype()))
+                .expected(format!("'{name}' to hold the same sort of values in both"))
+                .found(format!("{} and {}", holds(x.dtype()), holds(y.dtype())))
                 .advice(format!(
                     "Make one as the other: t.with_column(\"{name}\", \"CAST({name} AS VARCHAR)\")"
                 )));

@@ -3,8 +3,9 @@
 use polars::prelude::*;
 use polars::sql::{keywords, sql_expr};
 
-use super::{as_text, kind, names};
+use super::{as_text, names};
 use crate::base::{Error, Kind, Result, interrupt, nearest};
+use crate::data::table::{ROW_NAMES, holds};
 
 /// The table as expressions see it: categories as texts and NaN as missing, but for `keep`.
 pub(super) fn readable(frame: &DataFrame, keep: &[String]) -> Result<DataFrame> {
@@ -39,7 +40,7 @@ pub(super) fn mask(frame: &DataFrame, condition: &str) -> Result<BooleanChunked>
     let values = values.bool().map_err(|_| {
         Error::new(doing.clone())
             .expected("a condition, as in a > 5 AND layer = 'L1'")
-            .found(format!("an expression of type {}", kind(values.dtype())))
+            .found(format!("an expression that gives {}", holds(values.dtype())))
     })?;
     Ok(match values.len() == frame.height() {
         true => values.clone(),
@@ -69,12 +70,15 @@ pub(super) fn parse(frame: &DataFrame, doing: &str, text: &str) -> Result<Expr> 
     for name in leaves(&expr) {
         if frame.column(&name).is_err() {
             let quoted = text.contains(&format!("\"{name}\""));
-            let advice = nearest::advice(&name, names(frame));
+            let advice = match nearest::nearest(&name, names(frame)) {
+                Some(near @ ROW_NAMES) => format!("The names of the rows are the column {near}"),
+                _ => nearest::advice(&name, shown(frame)),
+            };
             return Err(Error::new(doing)
                 .kind(Kind::Missing)
                 .expected(format!("a column '{name}'"))
                 .found("none")
-                .advice(match quoted {
+                .advice(match quoted || nearest::nearest(&name, names(frame)).is_none() {
                     true => format!("A text stands in single quotes: '{name}'. {advice}"),
                     false => advice,
                 }));
@@ -83,10 +87,16 @@ pub(super) fn parse(frame: &DataFrame, doing: &str, text: &str) -> Result<Expr> 
     Ok(expr)
 }
 
+/// The columns that messages list: without that of the row names where it has no name of its own.
+fn shown(frame: &DataFrame) -> impl Iterator<Item = &str> {
+    names(frame).filter(|n| *n != ROW_NAMES)
+}
+
 /// Functions by the names that analyses know them by, and SQL's.
 const ALIASES: [(&str, &str); 2] = [("mean", "AVG"), ("std", "STDDEV")];
 
-/// The expression with SQL's names for functions, texts and quoted names left as they are.
+/// The expression with SQL's names for functions and with numbers as polars reads them, texts and
+/// quoted names left as they are.
 fn in_sql(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut quote = None;
@@ -100,7 +110,11 @@ fn in_sql(text: &str) -> String {
                 && part.eq_ignore_ascii_case(name)
                 && after.trim_start().starts_with('(')
         });
-        out += alias.map_or(part, |(_, sql)| sql);
+        let number = quote.is_none() && !out.ends_with('.');
+        match number.then(|| with_point(part)).flatten() {
+            Some(number) => out += &number,
+            None => out += alias.map_or(part, |(_, sql)| sql),
+        }
         match quote {
             None if c == '\'' || c == '"' => quote = Some(c),
             Some(open) if open == c => quote = None,
@@ -109,6 +123,18 @@ fn in_sql(text: &str) -> String {
         rest = after;
     }
     out
+}
+
+/// A whole number with an exponent, or with more digits than 64 bits hold, with the point that
+/// polars wants in it.
+fn with_point(word: &str) -> Option<String> {
+    let digits = word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
+    let (whole, power) = word.split_at(digits);
+    let exponent = power
+        .strip_prefix(['e', 'E'])
+        .is_some_and(|power| power.chars().all(|c| c.is_ascii_digit()));
+    let large = power.is_empty() && whole.parse::<i64>().is_err();
+    (digits > 0 && (exponent || large)).then(|| format!("{whole}.0{power}"))
 }
 
 fn leaves(expr: &Expr) -> Vec<String> {
@@ -129,12 +155,27 @@ pub(super) fn refused(doing: &str, frame: &DataFrame, e: PolarsError) -> Error {
             }),
         );
     }
-    let columns: Vec<&str> = names(frame).take(12).collect();
-    let first = said.lines().next().unwrap_or_default().to_owned();
-    error.expected("an expression of SQL, as in a > 5 AND layer = 'L1'").found(first).advice(
+    let columns: Vec<&str> = shown(frame).take(12).collect();
+    let first = said.lines().next().unwrap_or_default();
+    error.expected("an expression of SQL, as in a > 5 AND layer = 'L1'").found(plain(first)).advice(
         format!(
             "Texts stand in single quotes, names with spaces in double ones. Columns: {}",
             columns.join(", ")
         ),
     )
+}
+
+/// What polars finds, without the names of its types.
+fn plain(said: &str) -> String {
+    let token = said.split_once("unexpected token '").map(|(_, t)| t.trim_end_matches("')"));
+    match token {
+        Some(token) => format!("'{token}' where it might end (numbers are written as 1.5)"),
+        None if said.contains("unable to parse") => "one with a part too few or too many".into(),
+        None if said.contains("operator PGOverlap") => {
+            "&&, which is written AND (and || OR)".into()
+        }
+        None if said.contains("cannot compare string") => "a text compared with a number".into(),
+        None if said.contains("arithmetic on dtypes") => "arithmetic with what is no number".into(),
+        None => said.to_owned(),
+    }
 }

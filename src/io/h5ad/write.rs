@@ -9,6 +9,7 @@ use polars::prelude::*;
 
 use super::read::note_names;
 use crate::base::{Error, Result, files, interrupt, progress};
+use crate::data::table::holds;
 use crate::data::{Csr, Dataset, Matrix, Table, Uns};
 use crate::io::h5::{self, LEVEL, Source, failed};
 
@@ -297,9 +298,11 @@ fn column(g: &Group, name: &str, table: &Table) -> Result<()> {
             }
         }
         ty => Err(Error::new("encoding it")
-            .expected("numbers, truth values, text or categories")
-            .found(format!("type {ty}"))
-            .advice("Cast the column first")),
+            .expected("numbers, true and false, texts or categories")
+            .found(holds(ty))
+            .advice(format!(
+                "Make texts of it: table.with_column(\"{name}\", \"CAST({name} AS VARCHAR)\")"
+            ))),
     }
 }
 

@@ -80,7 +80,10 @@ impl Shown for Tensor {
     fn json(&self) -> Result<Value> {
         let t = self.core();
         small("tensor", t.numel())?;
-        let values: Vec<Value> = self.vector()?.into_iter().map(number).collect();
+        let values: Vec<Value> = match self.whole()? {
+            Some(whole) => whole.into_iter().map(Value::from).collect(),
+            None => self.vector()?.into_iter().map(number).collect(),
+        };
         // From the last axis on, values are put into arrays of its length.
         let nested = t.size().iter().skip(1).rev().fold(values, |values, &n| {
             values.chunks(n.max(1) as usize).map(|part| json!(part)).collect()

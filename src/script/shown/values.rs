@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::grid::cut;
 use super::object;
 use crate::base::{Error, Result};
+use crate::script::convert;
 use crate::script::output::Bundle;
 
 /// What there is room for.
@@ -134,8 +135,8 @@ pub fn json(value: &Dynamic) -> Result<Value> {
     }
     rhai::serde::from_dynamic(value).map_err(|_| {
         Error::new("writing a value as JSON")
-            .expected("numbers, texts, booleans, arrays, maps and objects of Spatia")
-            .found(value.type_name().to_owned())
+            .expected("numbers, texts, true and false, arrays, maps and objects of Spatia")
+            .found(convert::said(value))
     })
 }
 
