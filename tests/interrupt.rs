@@ -426,7 +426,8 @@ mod apart {
             let training =
                 TrainConfig { epochs, kl_annealing_end: 1, save_interval: 2, ..Default::default() };
             let folder = Some(folder.to_owned());
-            Fit { training, resume: folder.clone().filter(|_| resume), checkpoints: folder }
+            let resume = folder.clone().filter(|_| resume);
+            Fit { training, resume, checkpoints: folder, ..Fit::default() }
         };
         let train = |model: &mut Model, options: &Fit| fit(model, &ds, &graph, options).map(drop);
         let bytes = |path: &Path| std::fs::read(path).unwrap();

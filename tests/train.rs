@@ -1,9 +1,11 @@
 //! Tests of `train`: bits, resuming, stopping, checkpoints, and the PyTorch peer.
 
+use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
 
 use serde_json::json;
-use spatia::base::{Kind, options, seed};
+use spatia::base::{Kind, options, saved, seed};
 use spatia::batch::gvae::{DataConfig, prepare};
 use spatia::data::Dataset;
 use spatia::graph::Graph;
@@ -251,11 +253,150 @@ fn a_resumed_run_leaves_no_later_checkpoints_of_another_course() {
     assert_eq!(names(&here.path().join("earlier")), [name(8), name(12)]);
     wild.training = options(7).training;
     fit(&mut model(&ds, 5), &ds, &graph, &wild).unwrap();
-    assert_eq!(names(here.path()), [name(4), name(7), "earlier".into()]);
+    assert_eq!(names(here.path()), [name(4), name(7)]);
     // What it goes on from lies elsewhere, so nothing in the folder is its own.
     wild.checkpoints = Some(there.path().into());
     fit(&mut model(&ds, 5), &ds, &graph, &wild).unwrap();
     assert_eq!(names(there.path()), [name(7)]);
+}
+
+#[test]
+fn results_of_an_earlier_run_leave_with_its_checkpoints_and_go_when_a_run_has_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ds, graph) = tissue();
+    ds.sources = vec![dir.path().join("data.h5ad")];
+    let names_of = |folder: &str| names(&dir.path().join(folder));
+    let here = |epochs| Fit {
+        checkpoints: Some(dir.path().into()),
+        results: ["run.json", "kl_map.png", "data.h5ad"].map(String::from).into(),
+        ..options(epochs)
+    };
+    let train = |options: &Fit| fit(&mut model(&ds, 5), &ds, &graph, options);
+    let name = |epoch: u64| format!("checkpoint_epoch_{epoch:04}.safetensors");
+    train(&here(3)).unwrap();
+    for other in ["data.h5ad", "notes.txt", "run.json"] {
+        std::fs::write(dir.path().join(other), "of the first").unwrap();
+    }
+    // What is no result, and what the data was read from, stays.
+    let stay = ["data.h5ad", "notes.txt"];
+    let here_is = |own: &[&str]| {
+        let mut expected: Vec<&str> = [own, &stay].concat();
+        expected.sort_unstable();
+        assert_eq!(names_of(""), expected);
+    };
+    // Runs that end at a loss that is no number: before their first checkpoint, and behind it.
+    let mut wild = here(9);
+    wild.training.learning_rate = 1e25;
+    train(&wild).unwrap_err();
+    here_is(&[&name(3), "run.json"]);
+    wild.training.save_interval = 1;
+    train(&wild).unwrap_err();
+    here_is(&[&name(1), "earlier"]);
+    assert_eq!(names_of("earlier"), [&name(3), "run.json"]);
+    train(&wild).unwrap_err();
+    here_is(&[&name(1), "earlier", "earlier_2"]);
+    std::fs::write(dir.path().join("earlier/mine.txt"), "of the user").unwrap();
+    train(&here(2)).unwrap();
+    here_is(&[&name(2), "earlier"]);
+    assert_eq!(names_of("earlier"), ["mine.txt"]);
+    // Results are of one epoch: a run that goes on leaves them behind too.
+    std::fs::write(dir.path().join("kl_map.png"), "of epoch 2").unwrap();
+    train(&Fit { resume: Some(dir.path().into()), ..here(3) }).unwrap();
+    here_is(&[&name(2), &name(3), "earlier"]);
+
+    let elsewhere = Fit { results: vec!["../run.json".into()], ..here(3) };
+    let e = train(&elsewhere).unwrap_err().to_string();
+    assert!(e.contains("names of files in the folder") && e.contains("../run.json"), "{e}");
+}
+
+#[test]
+fn a_folder_takes_one_run_at_a_time_and_no_lock_is_left_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ds, graph) = tissue();
+    let here = Fit { checkpoints: Some(dir.path().into()), ..options(2) };
+    // As a process leaves it that was killed.
+    std::fs::write(dir.path().join(".training.lock"), "process 1 on a machine").unwrap();
+    let second = here.clone();
+    let said = Rc::new(RefCell::new(String::new()));
+    let heard = Rc::clone(&said);
+    // Called amid the run.
+    saved::listen(move |_| {
+        if heard.borrow().is_empty() {
+            heard.replace("nothing".into());
+            let (ds, graph) = tissue();
+            let e = fit(&mut model(&ds, 5), &ds, &graph, &second).unwrap_err();
+            heard.replace(e.to_string());
+        }
+    });
+    fit(&mut model(&ds, 5), &ds, &graph, &here).unwrap();
+    let said = said.take();
+    let holder = format!("process {}", std::process::id());
+    assert!(said.contains(&holder) && said.contains("give another folder"), "{said}");
+    assert_eq!(names(dir.path()), ["checkpoint_epoch_0002.safetensors"]);
+    fit(&mut model(&ds, 5), &ds, &graph, &here).unwrap();
+}
+
+#[test]
+fn a_checkpoint_is_found_in_the_folder_above_its_run_where_there_is_one_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let read = |path: &Path| Checkpoint::read(path).map_err(|e| e.to_string());
+    let (ds, graph) = tissue();
+    let into = |folder| Fit { checkpoints: Some(folder), ..options(2) };
+    fit(&mut model(&ds, 5), &ds, &graph, &into(at("out/gvae"))).unwrap();
+    assert_eq!(read(&at("out")).unwrap().record.epoch, 2);
+    let e = read(dir.path()).unwrap_err();
+    assert!(e.contains("in one folder below it") && e.contains("found none"), "{e}");
+
+    // Its folder is known as its own: what it goes on from stays.
+    let on = Fit { resume: Some(at("out")), ..into(at("out/gvae")) };
+    let mut more = on.clone();
+    more.training.epochs = 3;
+    fit(&mut model(&ds, 5), &ds, &graph, &more).unwrap();
+    assert_eq!(names(&at("out/gvae")).len(), 2);
+
+    std::fs::create_dir(at("out/other")).unwrap();
+    let name = "checkpoint_epoch_0002.safetensors";
+    std::fs::copy(at("out/gvae").join(name), at("out/other").join(name)).unwrap();
+    let e = read(&at("out")).unwrap_err();
+    assert!(
+        e.contains("those of 2 runs") && e.contains("out/gvae, ") && e.contains("/other"),
+        "{e}"
+    );
+    // What was moved aside is of another run.
+    std::fs::remove_dir_all(at("out/gvae")).unwrap();
+    std::fs::rename(at("out/other"), at("out/earlier")).unwrap();
+    let e = read(&at("out")).unwrap_err();
+    assert!(e.contains("Those of a run before are in") && e.contains("out/earlier"), "{e}");
+}
+
+#[test]
+fn resuming_that_is_refused_leaves_the_model_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ds, graph) = tissue();
+    let mut first = Fit { checkpoints: Some(dir.path().into()), ..options(12) };
+    first.training.learning_rate = 0.05;
+    fit(&mut model(&ds, 5), &ds, &graph, &first).unwrap();
+    // A part that is not there: the best weights, the optimiser's.
+    let path = dir.path().join("checkpoint_epoch_0012.safetensors");
+    let whole = std::fs::read(&path).unwrap();
+    assert!(Checkpoint::read(&path).unwrap().record.best_epoch.is_some());
+    for (name, other) in [("\"gene_encoder", "\"gone_encoder"), ("exp_avg_sq.", "exp_avg_qs.")] {
+        let at = whole.windows(name.len()).position(|w| w == name.as_bytes()).unwrap();
+        let mut bytes = whole.clone();
+        bytes[at..at + name.len()].copy_from_slice(other.as_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        let mut m = model(&ds, 5);
+        let before = bytes_of(&m, &ds, &graph);
+        let resume = Fit { resume: Some(path.clone()), ..options(14) };
+        let e = fit(&mut m, &ds, &graph, &resume).unwrap_err().to_string();
+        assert!(e.contains("a part missing"), "{name}: {e}");
+        assert!(m.epoch == 0 && before == bytes_of(&m, &ds, &graph), "{name}");
+    }
+}
+
+fn bytes_of(model: &Model, ds: &Dataset, graph: &Graph) -> Vec<u32> {
+    bytes(&model.extract(ds, graph).unwrap())
 }
 
 #[test]

@@ -99,7 +99,8 @@ pub(super) mod functions {
         Ok(Model::new(train::Model::new(&ds.get(), network, options)?))
     }
 
-    /// The model of a checkpoint, or of the latest one in a folder.
+    /// The model of a checkpoint; of a folder, of the latest one in it, or in the one folder below it
+    /// that holds some.
     ///
     /// ```rhai
     /// let model = models::gvae(ds, #{ hidden_dim: 8, latent_dim: 2, num_heads: 1, device: "cpu" })

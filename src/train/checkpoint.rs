@@ -18,6 +18,7 @@ use tch::{Device, Kind, Tensor};
 use super::adam::Adam;
 use super::config::TrainConfig;
 use super::fit::{Best, Epoch};
+use super::folder::{latest, name_of};
 use super::model::{Model, ModelOptions};
 use crate::base::{self, Error, Result, files, progress};
 use crate::batch::gvae::Fingerprint;
@@ -76,7 +77,7 @@ pub fn save(
     best: Option<&Best>,
     fingerprint: &Fingerprint,
 ) -> Result<PathBuf> {
-    let path = folder.join(format!("checkpoint_epoch_{:04}.safetensors", model.epoch));
+    let path = folder.join(name_of(model.epoch));
     let doing = format!("writing the checkpoint {}", path.display());
     let record = Record {
         format: FORMAT,
@@ -122,7 +123,7 @@ pub fn save(
 }
 
 impl Checkpoint {
-    /// Reads a checkpoint; of a folder, the one of the latest epoch.
+    /// Reads a checkpoint; of a folder, the one of the latest epoch, as [`latest`] finds it.
     ///
     /// # Errors
     /// No such file, a file that is cut short or no checkpoint of Spatia, or one of a later format.
@@ -252,53 +253,29 @@ impl Checkpoint {
                 r.spatia
             )),
         }
-        let own = if r.best_epoch.is_some() { RESUME } else { "" };
-        model.net.vars().load(|name| self.tensor(own, name))?;
-        let state = |name: &str| self.tensor(OPTIMIZER, name);
-        adam.restore(r.epoch, state).ok_or_else(|| {
-            Error::new(doing)
-                .kind(base::Kind::Missing)
-                .expected("the optimiser's state")
-                .found("a part missing")
-        })?;
-        model.epoch = r.epoch;
-        let best = r.best_epoch.map(|epoch| {
-            let weight = |(n, _): (&str, &Tensor)| Some((n.to_owned(), self.tensor("", n)?));
-            Best { epoch, weights: model.net.vars().named().filter_map(weight).collect() }
-        });
         let history = self.history();
         if history.len() as u64 != r.epoch {
             return refuse(format!("a history of {} epochs", r.epoch), history.len().to_string());
         }
+        let missing = || {
+            Error::new(doing)
+                .kind(base::Kind::Missing)
+                .expected("the optimiser's state and the weights of the best epoch")
+                .found("a part missing")
+        };
+        adam.restore(r.epoch, |name| self.tensor(OPTIMIZER, name)).ok_or_else(missing)?;
+        let weight = |(n, _): (&str, &Tensor)| Some((n.to_owned(), self.tensor("", n)?));
+        let best = |epoch| {
+            let weights: Option<_> = model.net.vars().named().map(weight).collect();
+            Ok(Best { epoch, weights: weights.ok_or_else(missing)? })
+        };
+        let best = r.best_epoch.map(best).transpose()?;
+        // Last: what is refused leaves the model as it was.
+        let own = if r.best_epoch.is_some() { RESUME } else { "" };
+        model.net.vars().load(|name| self.tensor(own, name))?;
+        model.epoch = r.epoch;
         Ok((history, best))
     }
-}
-
-/// The checkpoints of a folder.
-pub(super) fn all(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder)
-        .map_err(|e| Error::io(format!("listing {}", folder.display()), e))?;
-    Ok(entries.flatten().map(|e| e.path()).filter(|p| epoch_of(p).is_some()).collect())
-}
-
-/// The epoch in the name of a checkpoint.
-pub(super) fn epoch_of(path: &Path) -> Option<u64> {
-    let name = path.file_name()?.to_str()?;
-    name.strip_prefix("checkpoint_epoch_")?.strip_suffix(".safetensors")?.parse().ok()
-}
-
-/// The file itself, or of a folder the checkpoint of the latest epoch.
-pub(super) fn latest(path: &Path) -> Result<PathBuf> {
-    files::exists(path)?;
-    if !path.is_dir() {
-        return Ok(path.to_owned());
-    }
-    all(path)?.into_iter().max_by_key(|p| epoch_of(p)).ok_or_else(|| {
-        Error::new(format!("looking for a checkpoint in {}", path.display()))
-            .kind(base::Kind::Missing)
-            .expected("checkpoint_epoch_*.safetensors")
-            .found("none")
-    })
 }
 
 /// A tensor as safetensors holds it.

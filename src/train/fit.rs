@@ -1,5 +1,6 @@
 //! The training loop. Full batch: every epoch is one pass over all spots of the graph.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -10,7 +11,9 @@ use tch::Tensor;
 use super::adam::{self, Adam};
 use super::checkpoint::Checkpoint;
 use super::config::TrainConfig;
+use super::folder::latest;
 use super::kept::Kept;
+use super::lock::Lock;
 use super::model::Model;
 use super::pass::{Pass, Passes};
 use super::split::Split;
@@ -33,12 +36,16 @@ pub struct Best {
 pub struct Fit {
     #[serde(flatten)]
     pub training: TrainConfig,
-    /// Folder for checkpoints; without one nothing is written. Those that another run left there
-    /// move to a folder `earlier` in it with the first of this one, and go when it has ended; one
-    /// that is stopped leaves them there.
+    /// Folder for checkpoints, of one run at a time; without one nothing is written. What another run
+    /// left there, checkpoints and `results`, moves to a folder `earlier` in it with the first
+    /// checkpoint of this one. There it stays until a run has ended that was not stopped.
     pub checkpoints: Option<PathBuf>,
-    /// Checkpoint, or folder of checkpoints, to go on from.
+    /// Checkpoint to go on from; of a folder the latest one in it, or in the one folder below it that
+    /// holds some.
     pub resume: Option<PathBuf>,
+    /// Names of the files that are written beside the checkpoints when the run has ended, as
+    /// "run.json".
+    pub results: Vec<String>,
 }
 
 /// One epoch's numbers; losses in nats a spot.
@@ -96,8 +103,9 @@ pub struct Run {
 /// interrupt ([`Kind::Interrupted`]), which gives up the running epoch, with how to resume from the
 /// last whole one.
 pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Result<Run> {
-    let Fit { training, checkpoints, resume } = options;
+    let Fit { training, checkpoints, resume, results } = options;
     training.check()?;
+    results.iter().try_for_each(|name| check_name(name))?;
     let needed = memory_needed(ds.n_obs(), ds.n_vars(), graph.n_edges(), model.net.config());
     device::require(
         model.device(),
@@ -107,6 +115,7 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
     )?;
 
     checkpoints.as_deref().map_or(Ok(()), files::writable)?;
+    let _lock = checkpoints.as_deref().map(Lock::take).transpose()?;
 
     let begun = Instant::now();
     let batch = model.batch(ds, graph)?;
@@ -115,18 +124,24 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
     let fingerprint = gvae::fingerprint(ds, graph)?;
     interrupt::check("training the graph VAE")?;
     let mut adam = Adam::new(model.net.vars(), training.learning_rate, training.weight_decay);
-    let (mut history, mut best) = match resume {
+    let resumed = resume.as_deref().map(latest).transpose()?;
+    let (mut history, mut best) = match &resumed {
         Some(path) => Checkpoint::read(path)?.restore(model, &mut adam, training, &fingerprint)?,
         None => Default::default(),
     };
     interrupt::check("training the graph VAE")?;
     let first = history.len() as u64;
-    let (folder, resumed) = (checkpoints.as_deref(), resume.as_deref());
-    let mut kept = Kept::new(folder, resumed, first, training, &fingerprint)?;
     let mut stop = if out_of_patience(&history, training) { Stop::Early } else { Stop::Finished };
     let epochs = if stop == Stop::Early { 0 } else { training.epochs };
+    if let Some(path) = &resumed {
+        progress::note(going_on(path, first, training, stop));
+    }
+    let mut kept = Kept::new(options, resumed, first, &fingerprint, &ds.sources)?;
+    if first < epochs {
+        kept.note();
+    }
 
-    let job = progress::Job::new("training", first, training.epochs).counting("epoch");
+    let job = progress::Job::new("training", first, training.epochs.max(first)).counting("epoch");
     for row in &history {
         job.measured(row.epoch, "", false, &row.losses());
     }
@@ -198,6 +213,31 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
     }
     let epoch = model.epoch;
     Ok(Run { history, stop, epoch, checkpoint: kept.saved, seconds: begun.elapsed().as_secs_f64() })
+}
+
+/// Refuses what is no plain name: files elsewhere are nobody's results.
+fn check_name(name: &str) -> Result<()> {
+    if Path::new(name).file_name() == Some(OsStr::new(name)) {
+        return Ok(());
+    }
+    Err(Error::new("reading the options of training")
+        .expected("results as names of files in the folder for checkpoints")
+        .found(format!("{name:?}")))
+}
+
+/// What is said of a run that goes on from a checkpoint.
+fn going_on(path: &Path, done: u64, training: &TrainConfig, stop: Stop) -> String {
+    let (path, epochs) = (path.display(), training.epochs);
+    match stop {
+        Stop::Early => format!(
+            "{path} has {done} epochs, and none was better for `patience` = {}: nothing is left to train. Another patience goes on",
+            training.patience
+        ),
+        Stop::Finished if done >= epochs => format!(
+            "{path} has {done} epochs, and `epochs` = {epochs} asks for no more: nothing is left to train. More epochs go on"
+        ),
+        Stop::Finished => format!("going on from {path}, after epoch {done} of {epochs}"),
+    }
 }
 
 /// What epochs are compared by: the loss at the full weight of the KL divergence, of the spots

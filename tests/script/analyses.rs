@@ -123,4 +123,58 @@ fn a_section_is_trained_on_resumed_and_extracted_from_to_the_same_bits() {
         assert!(std::fs::read(resumed.join(name)).unwrap() == expected, "resumed: {name}");
         assert!(std::fs::read(extracted.join(name)).unwrap() == expected, "extracted: {name}");
     }
+
+    // The output of a run is enough to go on from; one that has all its epochs says so.
+    let arguments = |config: &'static str, more: &[&'static str]| {
+        [&common[..], &["--config", config, "--output", "whole"], more].concat()
+    };
+    let out = run("train_real.rhai", &arguments("config.json", &["--resume", "whole"]), folder);
+    assert_eq!(out.status.code(), Some(0), "{}", said(&out));
+    assert!(
+        said(&out).contains("has 4 epochs, and `epochs` = 4 asks for no more"),
+        "{}",
+        said(&out)
+    );
+    assert_eq!(files(&whole), found);
+
+    // A run that saves a checkpoint and fails: nothing beside it looks as if it were its own.
+    let wild = r#"{"model": {"hidden_dim": 16, "latent_dim": 4, "num_heads": 2},
+        "training": {"epochs": 4, "save_interval": 1, "learning_rate": 1e25}, "data": {"highly_variable_genes": 40}}"#;
+    std::fs::write(folder.join("wild.json"), wild).unwrap();
+    let out = run("train_real.rhai", &arguments("wild.json", &[]), folder);
+    assert!(said(&out).contains("Last good checkpoint"), "{}", said(&out));
+    let left = ["checkpoint_epoch_0001.safetensors", "earlier"];
+    assert_eq!(files(&whole), left.map(String::from).into());
+    assert_eq!(files(&whole.join("earlier")), found);
+    let out = run("train_real.rhai", &arguments("config.json", &[]), folder);
+    assert!(said(&out).contains("whole/image_guided_gvae/earlier holds"), "{}", said(&out));
+    assert_eq!(files(&whole), found);
+}
+
+#[test]
+fn labels_that_nothing_can_be_compared_with_are_told_before_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let text = format!(
+        "let ds = sim::tissue(#{{ spots: 40, genes: 20, domains: 2 }})\nds.obs[`layer`] = ds.obs[`purity`]\nds.write(`{}`)",
+        at("section.h5ad")
+    );
+    session().eval(&text, "section").unwrap();
+    let config = r#"{"model": {"hidden_dim": 8, "latent_dim": 2, "num_heads": 1}, "training": {"epochs": 1}}"#;
+    std::fs::write(at("config.json"), config).unwrap();
+    let train = |more: &[&str]| {
+        let usual = ["--data_path", "section.h5ad", "--config", "config.json", "--device", "cpu"];
+        run("train_real.rhai", &[&usual, more].concat(), folder.path())
+    };
+    let out = train(&["--labels", "layer"]);
+    assert_eq!(out.status.code(), Some(1), "{}", said(&out));
+    assert!(
+        said(&out).contains("train_real.rhai:") && files(folder.path()).len() == 2,
+        "{}",
+        said(&out)
+    );
+    // A column that only has a usual name is no reason to refuse the section.
+    let out = train(&["--n_domains", "2"]);
+    assert_eq!(out.status.code(), Some(0), "{}", said(&out));
+    assert!(said(&out).contains("obs[\"layer\"] holds no labels"), "{}", said(&out));
 }
