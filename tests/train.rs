@@ -13,6 +13,7 @@ use spatia::io::npy;
 
 use spatia::models::GvaeConfig;
 use spatia::sim::{self, TissueConfig};
+use spatia::train::record::Record;
 use spatia::train::{
     Checkpoint, Config, Epoch, Extracted, Fit, Model, ModelOptions, Run, TrainConfig, fit,
 };
@@ -397,6 +398,18 @@ fn resuming_that_is_refused_leaves_the_model_as_it_was() {
 
 fn bytes_of(model: &Model, ds: &Dataset, graph: &Graph) -> Vec<u32> {
     bytes(&model.extract(ds, graph).unwrap())
+}
+
+#[test]
+fn a_source_that_is_gone_does_not_lose_the_record_of_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let [here, gone] = ["here", "gone"].map(|name| dir.path().join(name));
+    std::fs::write(&here, "data").unwrap();
+    let record = Record::new(json!({}), json!({"ari": 1}), &[here, gone]).unwrap();
+    let record = serde_json::to_value(record).unwrap();
+    assert_eq!(record["results"]["ari"], 1);
+    assert_eq!(record["data"][0]["sha256"].as_str().unwrap().len(), 64);
+    assert!(record["data"][1]["sha256"].is_null() && record["data"][1]["path"].is_string());
 }
 
 #[test]

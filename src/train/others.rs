@@ -14,13 +14,15 @@ pub(super) struct Others<'a> {
     folder: &'a Path,
     /// Names of what scripts write beside checkpoints.
     results: &'a [String],
+    /// What the data was read from stays wherever it is.
+    read: Vec<PathBuf>,
     /// Those that lie beside this run's own.
     files: Vec<PathBuf>,
 }
 
 impl<'a> Others<'a> {
     /// Those in the folder of a run that begins, or goes on from a checkpoint after so many epochs;
-    /// `read` is what its data came from, which stays.
+    /// `read` is what its data came from.
     ///
     /// # Errors
     /// The folder cannot be listed.
@@ -37,10 +39,17 @@ impl<'a> Others<'a> {
         let own = |p: &PathBuf| here && epoch_of(p) <= Some(epoch);
         let mut files = checkpoints(folder)?;
         files.retain(|p| !own(p));
-        let read: Vec<PathBuf> = read.iter().filter_map(|p| p.canonicalize().ok()).collect();
-        let spare = |p: &PathBuf| p.canonicalize().is_ok_and(|p| p.is_file() && !read.contains(&p));
-        files.extend(results.iter().map(|n| folder.join(n)).filter(spare));
-        Ok(Self { folder, results, files })
+        let read = read.iter().filter_map(|p| p.canonicalize().ok()).collect();
+        let mut others = Self { folder, results, read, files };
+        let found = others.results_in(folder);
+        others.files.extend(found);
+        Ok(others)
+    }
+
+    fn results_in(&self, folder: &Path) -> Vec<PathBuf> {
+        let spare =
+            |p: &PathBuf| p.canonicalize().is_ok_and(|p| p.is_file() && !self.read.contains(&p));
+        self.results.iter().map(|name| folder.join(name)).filter(spare).collect()
     }
 
     /// Says what will become of them.
@@ -86,7 +95,7 @@ impl<'a> Others<'a> {
     /// nothing else is in them. What cannot be removed is in nobody's way.
     pub fn remove(&self) {
         for aside in earlier(self.folder) {
-            let results = self.results.iter().map(|n| aside.join(n));
+            let results = self.results_in(&aside);
             for path in checkpoints(&aside).unwrap_or_default().into_iter().chain(results) {
                 std::fs::remove_file(path).ok();
             }

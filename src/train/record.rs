@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::base::{Error, Result, device, files, memory};
+use crate::base::{Error, Result, device, files, memory, progress};
 
 /// The record of one run of an analysis.
 #[derive(Debug, Serialize)]
@@ -24,30 +24,34 @@ pub struct Record {
     pub peak_memory: u64,
 }
 
-/// A file and what was in it.
+/// A file and what was in it; nothing where it is gone by now.
 #[derive(Debug, Serialize)]
 pub struct Source {
     pub path: PathBuf,
-    pub bytes: u64,
-    pub sha256: String,
+    pub bytes: Option<u64>,
+    pub sha256: Option<String>,
 }
 
 impl Record {
-    /// Reads the versions, the memory and the checksums of `sources`.
+    /// Reads the versions, the memory and the checksums of `sources`. One that cannot be read any more
+    /// is noted: what took hours is not lost for it.
     ///
     /// # Errors
-    /// A source that cannot be read any more.
+    /// An interrupt.
     pub fn new(config: Value, results: Value, sources: &[PathBuf]) -> Result<Self> {
-        let data = sources
-            .iter()
-            .map(|path| {
-                let bytes = path
-                    .metadata()
-                    .map_err(|e| Error::io(format!("reading {}", path.display()), e))?
-                    .len();
-                Ok(Source { path: path.clone(), bytes, sha256: files::sha256(path)? })
-            })
-            .collect::<Result<_>>()?;
+        let source = |path: &PathBuf| {
+            let sha256 = match files::sha256(path) {
+                Err(e) if e.is_interrupt() => return Err(e),
+                Err(e) => {
+                    progress::note(format!("The record holds no checksum: {e}"));
+                    None
+                }
+                Ok(sum) => Some(sum),
+            };
+            let bytes = path.metadata().ok().map(|m| m.len());
+            Ok(Source { path: path.clone(), bytes, sha256 })
+        };
+        let data = sources.iter().map(source).collect::<Result<_>>()?;
         Ok(Self {
             versions: versions(),
             config,
