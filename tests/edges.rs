@@ -132,7 +132,7 @@ fn a_part_of_an_h5ad_that_holds_nothing_is_refused() {
     let genes = H5adConfig { genes: none(), ..H5adConfig::default() };
     refused(read(genes), &["choosing genes", "at least one name"]);
     let e = read(obs(Spots::Where("_indx = 'x'".into()))).err().unwrap().to_string();
-    assert!(e.contains("Did you mean '_index'") && !e.contains("plan"), "{e}");
+    assert!(e.contains("rows are the column _index") && !e.contains("plan"), "{e}");
 }
 
 #[test]
