@@ -349,7 +349,7 @@ class Busy(OneKernel):
             """)
             self.assertTrue(ran.ok, ran.error)
             asked = self.kernel.start("train::fit(model, ds, g, options)")
-            wait(lambda: any(Path(folder).iterdir()), "a checkpoint")
+            wait(lambda: any(Path(folder).glob("checkpoint_*")), "a checkpoint")
             said = self.stop(asked).error
             self.assertIn("resume", said)
             epoch = int(self.kernel.run("model.epoch").result)
