@@ -582,7 +582,10 @@ fn a_configuration_refuses_unknown_keys_and_wrong_types_by_name() {
     let e = read(json!({"data": {"graph_type": "kn"}})).unwrap_err();
     assert!(e.contains("config.data.graph_type") && e.contains("Did you mean 'knn'"), "{e}");
     let e = read(json!({"data": {"normalize_total": "yes"}})).unwrap_err();
-    assert!(e.contains("config.data.normalize_total") && e.contains("true or false or a number"), "{e}");
+    assert!(
+        e.contains("config.data.normalize_total") && e.contains("true or false or a number"),
+        "{e}"
+    );
     // The options of one call: those of training and two paths, in one map.
     let fit =
         options::parse::<Fit>(json!({"epochs": 7, "checkpoints": "here"}), "train::fit").unwrap();
