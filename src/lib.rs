@@ -53,13 +53,7 @@ pub mod train;
 pub mod script;
 
 #[cfg(feature = "full")]
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the host is where output is written"
-)]
 pub mod host;
 
 #[cfg(feature = "full")]
-#[expect(clippy::print_stdout, reason = "the command line answers on stdout")]
 pub mod cli;

@@ -331,17 +331,25 @@ fn forward(outputs: &EvalContextOutputs, heard: &Heard, ended: &AtomicBool) {
 /// Stops the code while more of its output waits than anybody needs, and lets it go on.
 fn hold_back(outputs: &EvalContextOutputs, ended: &AtomicBool) {
     let mut held = None;
-    while !ended.load(Ordering::SeqCst) {
+    loop {
+        let over = ended.load(Ordering::SeqCst);
         let much = outputs.stdout.len().max(outputs.stderr.len()) > BACKLOG;
-        if much && held.is_none() {
-            held = running();
-            held.map(processes::stop);
-        } else if !much {
-            held.take().map(processes::go_on);
+        match held {
+            None if much && !over => {
+                held = running();
+                held.inspect(|code| processes::stop(*code));
+            }
+            Some(code) if over || !much => {
+                processes::go_on(code);
+                held = None;
+            }
+            _ => {}
+        }
+        if over {
+            return;
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    held.map(processes::go_on);
 }
 
 /// `value` is what the code displayed; `outputs` what evcxr says itself, as of `:vars`.
