@@ -343,6 +343,30 @@ fn png_and_jpeg_are_levels_of_their_own() {
 }
 
 #[test]
+fn a_jpeg_that_is_cut_short_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jpg");
+    let picture = image::RgbImage::from_fn(120, 90, |x, y| image::Rgb(pattern(x, y)));
+    picture.save(&path).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let read = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        Slide::open(&path).unwrap().region(&at(0, 0, 0, 120, 90))
+    };
+    let whole = read(&bytes).unwrap();
+    for keep in [bytes.len() / 2, bytes.len() - 2] {
+        let said = read(&bytes[..keep]).unwrap_err().to_string();
+        assert!(said.contains("cut short"), "{keep}: {said}");
+    }
+    // A thumbnail's end is not the picture's; what lies behind the end does no harm.
+    let thumbnail = [&[0xFF, 0xE1, 0, 6][..], &[0xFF, 0xD8, 0xFF, 0xD9]].concat();
+    bytes.splice(2..2, thumbnail);
+    assert!(read(&bytes[..bytes.len() / 2]).is_err());
+    bytes.extend([0; 10]);
+    assert_eq!(read(&bytes).unwrap(), whole);
+}
+
+#[test]
 fn thumbnails_are_means_of_the_level_that_fits() {
     let folder = tempfile::tempdir().unwrap();
     let mut base =

@@ -1,12 +1,13 @@
 //! Signals. Ctrl-C asks the running work to stop, and a second one ends the process; in a REPL, whose
 //! variables would be lost, it takes a third. SIGTERM and SIGHUP ask the same, and the process ends
-//! with the work; a second ends it at once. A kernel hears signals by [`watch`] instead: there, no
+//! with the work; a second ends it at once, unless it comes so soon that both are one wish. A kernel hears signals by [`watch`] instead: there, no
 //! number of Ctrl-C ends the process.
 
 use std::convert::Infallible;
 use std::io::Write;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libc::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -51,6 +52,12 @@ static RUNNING: AtomicBool = AtomicBool::new(false);
 /// The signal by which the process is to end with what runs; 0 where it is not to.
 static ENDING: AtomicI32 = AtomicI32::new(0);
 
+/// When the process was first told to end.
+static FIRST: OnceLock<Instant> = OnceLock::new();
+/// `timeout` signals a process and then its group, a terminal that closes the shell and then its jobs:
+/// what the first asks for, a checkpoint perhaps, is not to be lost to the second.
+const TOGETHER: Duration = Duration::from_secs(1);
+
 /// Listens from now on, for the whole process. What the process was started to ignore stays ignored:
 /// SIGHUP under `nohup`, SIGINT in the background of a shell script.
 ///
@@ -78,6 +85,10 @@ fn heard(number: libc::c_int) {
         return patiently();
     }
     let stoppable = keeping || RUNNING.load(Ordering::SeqCst);
+    let first = *FIRST.get_or_init(Instant::now);
+    if stopped() && first.elapsed() < TOGETHER {
+        return;
+    }
     if ENDING.swap(number, Ordering::SeqCst) != 0 || !stoppable {
         leave(Exit::Interrupted.code());
     }

@@ -130,6 +130,13 @@ pub fn fit(model: &mut Model, ds: &Dataset, graph: &Graph, options: &Fit) -> Res
         None => Default::default(),
     };
     interrupt::check("training the graph VAE")?;
+    if resumed.is_none() && model.epoch > 0 {
+        progress::note(format!(
+            "The model was trained before, for {} epochs: this training goes on from its weights and counts \
+             its epochs from 1. `resume` goes on from a checkpoint; a new model begins anew",
+            model.epoch
+        ));
+    }
     let first = history.len() as u64;
     let mut stop = if out_of_patience(&history, training) { Stop::Early } else { Stop::Finished };
     let epochs = if stop == Stop::Early { 0 } else { training.epochs };

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -328,11 +329,33 @@ fn what_nohup_has_it_ignore_stays_ignored() {
 
 #[cfg(unix)]
 #[test]
-fn a_second_ctrl_c_ends_at_once() {
-    let (_folder, mut child, lines) = training((200, 100), "");
-    while child.try_wait().unwrap().is_none() {
-        signal(&child, "-INT");
-    }
+fn a_second_ctrl_c_ends_at_once_where_the_first_was_not_heard() {
+    // Nobody reads what it writes, and it waits for that.
+    let (_folder, path) = script("print(\"begun\")\nloop { print(\"on and on\") }\n");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spatia"));
+    command.arg("run").arg(&path).stdout(Stdio::piped());
+    let mut child = common::heeding(&mut command, true).spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    std::io::Read::read_exact(&mut out, &mut [0; 5]).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    // Two at once are one wish, and so is what comes within a second.
+    signal(&child, "-INT");
+    signal(&child, "-INT");
+    std::thread::sleep(Duration::from_millis(1200));
+    assert!(child.try_wait().unwrap().is_none());
+    signal(&child, "-INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(!lines.into_iter().any(|l| l.contains("error")));
+}
+
+#[cfg(unix)]
+#[test]
+fn signals_that_come_together_lose_no_checkpoint() {
+    for pair in [["-INT", "-INT"], ["-TERM", "-HUP"]] {
+        let (folder, mut child, lines) = training((1500, 1500), ", checkpoints: \"run\"");
+        pair.iter().for_each(|name| signal(&child, name));
+        let said: Vec<String> = lines.collect();
+        child.wait().unwrap();
+        assert!(said.last().unwrap().contains("--resume"), "{pair:?}: {said:?}");
+        assert_eq!(std::fs::read_dir(folder.path().join("run")).unwrap().count(), 1);
+    }
 }

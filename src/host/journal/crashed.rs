@@ -57,9 +57,10 @@ impl Crashed {
     }
 
     /// Whether it is worth a word to the session of `opened` without being asked: a notebook does
-    /// not hear of the crashes of others.
+    /// not hear of the crashes of others, nor a REPL of those in other folders.
     pub(super) fn concerns(&self, opened: &Opened) -> bool {
-        self.is_of_same_kind(opened) && (opened.carrier == "repl" || self.shares_key(opened))
+        let here = opened.carrier == "repl" && self.history.opened.folder == opened.folder;
+        self.is_of_same_kind(opened) && (here || self.shares_key(opened))
     }
 
     /// Whether the session of `opened` may take it for its own: it began in the same folder, or is

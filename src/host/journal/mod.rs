@@ -54,8 +54,6 @@ struct Log {
     file: Option<File>,
     /// Where this journal and those of other sessions are.
     folder: Option<PathBuf>,
-    /// The journal of the crashed session that the user was told of.
-    offered: Option<PathBuf>,
     /// Cells that run now, the innermost last (`:restore` runs others).
     running: Vec<(usize, Instant)>,
 }
@@ -136,14 +134,11 @@ impl Journal {
         lock(&self.0).history.entries.clone()
     }
 
-    /// The session whose process died without closing it that `:restore` takes: the one that was
-    /// offered, else the latest of the same notebook or folder.
+    /// The session whose process died without closing it that `:restore` takes: of the same notebook or
+    /// folder, the most like this one. Cells of another folder would read and write in this one.
     pub fn crashed(&self) -> Option<Crashed> {
         let log = lock(&self.0);
-        let mut all = log.crashed();
-        let offered = all.iter().position(|c| Some(&c.path) == log.offered.as_ref());
-        let at = offered.or_else(|| all.iter().position(|c| c.is_near(&log.history.opened)))?;
-        Some(all.swap_remove(at))
+        log.crashed().into_iter().find(|c| c.is_near(&log.history.opened))
     }
 
     /// All such sessions, of whatever folder.
@@ -154,15 +149,13 @@ impl Journal {
     /// What to say to the user of a session when one like it has crashed, once for each crash: it
     /// counts as said.
     pub fn offer(&self) -> Option<String> {
-        let mut log = lock(&self.0);
+        let log = lock(&self.0);
         let crashed = log.crashed().into_iter().next()?;
         if crashed.was_offered() || !crashed.concerns(&log.history.opened) {
             return None;
         }
         file::append(&crashed.path, &Event::Offered { time: now() });
-        let offer = crashed.offer();
-        log.offered = Some(crashed.path);
-        Some(offer)
+        Some(crashed.offer())
     }
 }
 

@@ -72,7 +72,14 @@ impl Whole {
             "Make a pyramidal TIFF of it, which is read by parts",
         )?;
         let (path, kind) = (self.path.clone(), (self.channels, self.bits));
+        let cut = Error::new(&doing)
+            .expected("a JPEG up to its end")
+            .found("none of its end")
+            .advice("The file is cut short: copy it anew");
         let decoded = interrupt::abandonable(&doing, move || {
+            if is_cut(&path)? {
+                return Err(cut);
+            }
             Ok(DynamicImage::from_decoder(decoder(&path)?).map(|decoded| match kind {
                 (1, 16) => Samples::Words(decoded.into_luma16().into_raw()),
                 (1, _) => Samples::Bytes(decoded.into_luma8().into_raw()),
@@ -86,6 +93,29 @@ impl Whole {
             .get_or_init(|| Arc::new(Raster { width, height, channels, samples }))
             .clone())
     }
+}
+
+/// Whether a JPEG lacks its end; its decoder would fill the rest with grey. Among pixels FF stands before 00
+/// and markers only, so that FF D9 behind their beginning is the end (ITU-T T.81, B.1.1).
+fn is_cut(path: &Path) -> Result<bool> {
+    let bytes = std::fs::read(path);
+    let bytes = bytes.map_err(|e| Error::io(format!("reading {}", path.display()), e))?;
+    if !bytes.starts_with(&[0xFF, 0xD8]) {
+        return Ok(false);
+    }
+    // Segments before the pixels may hold small pictures with ends of their own: their lengths lead over them.
+    let mut at = 2;
+    loop {
+        match bytes.get(at..at + 4) {
+            Some([0xFF, 0xDA, ..]) => break,
+            Some([0xFF, 0xFF, ..]) => at += 1,
+            Some([0xFF, _, high, low]) => at += 2 + usize::from(u16::from_be_bytes([*high, *low])),
+            // What is no segment is for the decoder to refuse.
+            Some(_) => return Ok(false),
+            None => return Ok(true),
+        }
+    }
+    Ok(bytes[at..].windows(2).rposition(|w| w == [0xFF, 0xD9]).is_none())
 }
 
 fn decoder(path: &Path) -> Result<impl ImageDecoder + use<>> {
