@@ -580,7 +580,7 @@ fn a_configuration_refuses_unknown_keys_and_wrong_types_by_name() {
     let e = read(json!({"model": {"latent_dim": 0}})).unwrap_err();
     assert!(e.contains("at least 1"), "{e}");
     let e = read(json!({"data": {"graph_type": "kn"}})).unwrap_err();
-    assert!(e.contains("config.data.graph_type") && e.contains("Did you mean 'knn'"), "{e}");
+    assert!(e.contains("config.data.graph_type") && e.contains(r#"Did you mean "knn"?"#), "{e}");
     let e = read(json!({"data": {"normalize_total": "yes"}})).unwrap_err();
     assert!(
         e.contains("config.data.normalize_total") && e.contains("true or false or a number"),
